@@ -1,0 +1,109 @@
+"""Every CABLE_* key: its default, its unit, what it means, and what makes it wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from .errors import ConfigError
+
+Check = Callable[[Any], bool]
+
+
+class Key(NamedTuple):
+    """One setting.
+
+    Attributes:
+        default: what holds when the application does not set it.
+        check: whether a value will do.
+        form: what a value has to be, for the error's text.
+        meaning: one line for the reference.
+    """
+
+    default: Any
+    check: Check
+    form: str
+    meaning: str
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_seconds(value: Any) -> bool:
+    return _is_number(value) and value > 0
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("/") and "<" not in value
+
+
+def _is_origins(value: Any) -> bool:
+    return all(_is_origin(one) for one in (value if isinstance(value, (list, tuple, set)) else [value]))
+
+
+def _is_origin(value: Any) -> bool:
+    return hasattr(value, "fullmatch") or (isinstance(value, str) and (value == "*" or "://" in value))
+
+
+def _is_executor(value: Any) -> bool:
+    return value in ("auto", "gevent", "threads", "manual")
+
+
+def _is_url(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and ":" in value)
+
+
+SECONDS, COUNT, BOOL = "a number of seconds above zero", "a whole number above zero", "True or False"
+
+KEYS: dict[str, Key] = {
+    "CABLE_MOUNT_PATH": Key("/cable", _is_path, "a path such as '/cable'", "where the WebSocket route is"),
+    "CABLE_URL": Key(None, _is_url, "a URL or None", "the pub/sub adapter; None stays in this process"),
+    "CABLE_CHECK_ORIGIN": Key(True, _is_bool, BOOL, "whether a handshake's Origin is checked at all"),
+    "CABLE_ALLOWED_ORIGINS": Key(
+        (),
+        _is_origins,
+        "origins such as 'https://example.com', compiled patterns, or '*'",
+        "origins that may connect besides the application's own",
+    ),
+    "CABLE_MAX_CONNECTIONS": Key(10_000, _is_count, COUNT, "connections per process; past it 503"),
+    "CABLE_MAX_MESSAGE_BYTES": Key(2**20, _is_count, COUNT, "the largest message of a peer; past it 1009"),
+    "CABLE_HANDSHAKE_TIMEOUT": Key(10.0, _is_seconds, SECONDS, "from handshake to welcome; past it 1013"),
+    "CABLE_CLOSE_TIMEOUT": Key(10.0, _is_seconds, SECONDS, "for a peer to answer a close frame"),
+    "CABLE_PING_INTERVAL": Key(3.0, _is_seconds, SECONDS, "between beats; stock clients give up after 6"),
+    "CABLE_OUTBOX_BYTES": Key(2**20, _is_count, COUNT, "bytes that may wait for a peer that does not read"),
+    "CABLE_INBOX_MESSAGES": Key(
+        1000, _is_count, COUNT, "messages of one peer that may wait; past it the peer is not read"
+    ),
+    "CABLE_WORKERS": Key(1000, _is_count, COUNT, "greenlets (or threads, 32 at most) that work at once"),
+    "CABLE_EXECUTOR": Key("auto", _is_executor, "auto, gevent, threads or manual", "who runs the work"),
+}
+
+
+class Config:
+    """The checked settings of one application, as attributes: ``config.max_connections``.
+
+    Raises:
+        ConfigError: a key is unknown or wrong; the message names it and what it has to be.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        for name in values:
+            if name.startswith("CABLE_") and name not in KEYS:
+                raise ConfigError(f"{name} is no setting of Flask-Cable; there are {', '.join(KEYS)}")
+        for name, key in KEYS.items():
+            value = values.get(name, key.default)
+            if not key.check(value):
+                raise ConfigError(f"{name}={value!r}: it has to be {key.form}")
+            setattr(self, name.removeprefix("CABLE_").lower(), value)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"no setting CABLE_{name.upper()}")

@@ -1,0 +1,1 @@
+"""One live peer, and who hears what: no wire format, no Flask, no gevent, no sockets."""

@@ -1,0 +1,403 @@
+"""Connection: one live peer, as the application sees it.
+
+Its transport calls ``handle_messages`` and ``handle_close``; users subclass it for identity and hooks.
+One connection's work is strictly serial: messages, stream callbacks and timers never overlap.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, NoReturn, Protocol
+
+from ..errors import ConfigError, UnauthorizedConnection
+from ..protocols.frames import Frame
+from .callbacks import (
+    HookDecorator,
+    Hooks,
+    Rescue,
+    after_command,
+    before_command,
+    collect_hooks,
+    collect_rescues,
+    rescue,
+    rescue_from,
+    run_hooks,
+)
+from .executor import Timer
+from .handler import Handler
+
+Job = tuple[Callable[..., Any], tuple[Any, ...]]
+_ONE: tuple[str, ...] = ()
+
+
+class Carrier(Protocol):
+    """What a connection asks of its transport."""
+
+    def send(self, frame: Frame) -> bool:
+        """Send or queue, never block; False when the frame was dropped."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye after what is queued, then close."""
+
+    def pause(self) -> None:
+        """Read no more for now."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+
+class Handshake(Protocol):
+    """The request that opened a connection, kept after the request is over."""
+
+    @property
+    def request(self) -> Any: ...
+
+    @property
+    def session(self) -> Any: ...
+
+    def request_context(self) -> AbstractContextManager[Any]: ...
+
+
+class _Unattached:
+    """Keeps what ``connect`` sends until there is a transport."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.closing: tuple[int, str] | None = None
+
+    def send(self, frame: Frame) -> bool:
+        self.frames.append(frame)
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        self.closing = (code, reason)
+
+    def pause(self) -> None:
+        """Nothing is read yet."""
+
+    def resume(self) -> None:
+        """Nothing is read yet."""
+
+
+class _Identifier:
+    """Attribute access to one declared identifier."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, connection: Connection | None, owner: type) -> Any:
+        return self if connection is None else connection.identifiers.get(self._name)
+
+    def __set__(self, connection: Connection, value: Any) -> None:
+        connection.identifiers[self._name] = value
+
+
+class _ConnectionLogger(logging.LoggerAdapter[logging.Logger]):
+    """Says which connection a line is about."""
+
+    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
+        connection: Any = (self.extra or {})["connection"]
+        return f"connection {connection.id}: {msg}", kwargs
+
+
+class Connection:
+    """One live peer.
+
+    Subclass it, name its ``identified_by``, and set those in ``connect``. Methods and attributes may be
+    added at will. Identifiers are read back as attributes; one that was not set is None.
+
+    Attributes:
+        id: counts from 1 in each process and is never used again.
+        identifiers: name -> value, as ``connect`` set them.
+        data: this peer's own dict, free to use or to replace.
+        is_rejected: whether ``connect`` refused.
+        transport: what moves the bytes.
+        state: what the handler keeps for this peer; nobody else's.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_busy",
+        "_closed",
+        "_data",
+        "_deaf",
+        "_inbox",
+        "_paused",
+        "complained",
+        "handler",
+        "handshake",
+        "id",
+        "identifiers",
+        "is_rejected",
+        "state",
+        "transport",
+    )
+
+    identified_by: ClassVar[str | Iterable[str]] = _ONE
+    hooks: ClassVar[Hooks] = {}
+    rescues: ClassVar[tuple[Rescue, ...]] = ()
+
+    before_command = HookDecorator(before_command)
+    after_command = HookDecorator(after_command)
+    rescue_from = HookDecorator(rescue_from)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.identified_by = _declared_identifiers(cls)
+        cls.hooks = collect_hooks(cls, ("before_command", "after_command"))
+        cls.rescues = collect_rescues(cls)
+
+    def __init__(self, handler: Handler, id: int = 0, identifiers: dict[str, Any] | None = None) -> None:
+        self.handler = handler
+        self.id = id
+        self.identifiers: dict[str, Any] = identifiers if identifiers is not None else {}
+        self.transport: Carrier = _Unattached()
+        self.handshake: Handshake | None = None
+        self.state: Any = None
+        self.is_rejected = False
+        self.complained = False
+        self._data: Any = None
+        self._inbox: deque[Job] | None = None
+        self._busy = self._closed = self._deaf = self._paused = False
+
+    def __repr__(self) -> str:
+        names = "".join(f" {name}={value!r}" for name, value in self.identifiers.items())
+        return f"<{type(self).__name__} {self.id}{names}>"
+
+    # For the application to override.
+
+    def connect(self) -> None:
+        """Accept, set identifiers, or refuse; runs inside the handshake's request context."""
+
+    def disconnected(self) -> None:
+        """The peer is gone and its subscriptions have ended; runs once, unless ``connect`` refused."""
+
+    # Identity.
+
+    def open(self) -> Connection:
+        """Run ``connect``; only its refusal is swallowed."""
+        try:
+            self.connect()
+        except UnauthorizedConnection:
+            self.is_rejected = True
+        return self
+
+    def reject_unauthorized_connection(self) -> NoReturn:
+        """Refuse the peer; nothing after this runs."""
+        raise UnauthorizedConnection("the connection is not authorized")
+
+    def set_identifier(self, name: str, value: Any) -> Connection:
+        """Set an identifier, declared or not."""
+        self.identifiers[name] = value
+        return self
+
+    @property
+    def data(self) -> Any:
+        if self._data is None:
+            self._data = {}
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._data = value
+
+    @property
+    def request(self) -> Any:
+        """The handshake's request: headers, cookies, args, path. None without one."""
+        return self.handshake and self.handshake.request
+
+    @property
+    def session(self) -> Any:
+        """The Flask session as the handshake had it; read-only."""
+        return self.handshake and self.handshake.session
+
+    def request_context(self) -> AbstractContextManager[Any]:
+        """A request context like the handshake's, for code that needs ``flask.request``."""
+        if self.handshake is None:
+            raise RuntimeError("this connection was not opened by a request")
+        return self.handshake.request_context()
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """Log lines that say which connection they are about."""
+        return _ConnectionLogger(logging.getLogger("flask_cable"), {"connection": self})
+
+    # Speaking to the peer, from any thread.
+
+    def transmit(self, data: Any) -> bool:
+        """Send ``data`` to this peer only; False when it is gone. Raises ``EncodeError``."""
+        return self.send(self.handler.encode(data))
+
+    def send(self, frame: Frame) -> bool:
+        """Send a frame; dropped, with False, once the connection is closed."""
+        if self._closed:
+            return False
+        if self.handler.executor.is_home():
+            return self.transport.send(frame)
+        self.handler.executor.call_home(self.transport.send, frame)
+        return True
+
+    def disconnect(self, reason: str | None = None, reconnect: bool = True) -> None:
+        """Say in the protocol's words that this is the end, and close (1000)."""
+        if not self.handler.executor.is_home():
+            return self.handler.executor.call_home(self.disconnect, reason, reconnect)
+        if not self._closed:
+            self.handler.say_disconnect(self, reason, reconnect)
+            self.close()
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close with an RFC 6455 code; what the peer said that is still unread is ignored."""
+        if not self.handler.executor.is_home():
+            return self.handler.executor.call_home(self.close, code, reason)
+        if not self._closed:
+            self._deaf = True
+            self.transport.close(code, reason)
+            self.handle_close(code, reason)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the peer is gone, or told to go."""
+        return self._closed
+
+    def add_subscription(self, channel: Any) -> Connection:
+        """Subscribe ``channel``, which the connection keeps unless it is rejected."""
+        self.handler.add_subscription(self, channel)  # type: ignore[attr-defined]
+        return self
+
+    # Called by the transport, at home.
+
+    def attach(self, transport: Carrier) -> None:
+        """Take a transport; what ``connect`` sent goes out."""
+        kept, self.transport = self.transport, transport
+        if isinstance(kept, _Unattached):
+            for frame in kept.frames:
+                transport.send(frame)
+            if kept.closing is not None:
+                transport.close(*kept.closing)
+
+    def handle_open(self) -> None:
+        """The handshake is done, and the peer has not been told to go meanwhile."""
+        if not self._closed:
+            self.post(self.handler.opened, self)
+
+    def handle_messages(self, messages: Iterable[str | bytes]) -> None:
+        """Whole messages have come."""
+        for message in messages:
+            self.post(self._received, message)
+
+    def handle_close(self, code: int, reason: str) -> None:
+        """The peer is gone; what it said before is still worked on. Only the first call counts."""
+        if not self._closed:
+            self._closed = True
+            self.post(self._finish, code, reason)
+
+    # The connection's own time line.
+
+    def post(self, function: Callable[..., Any], *args: Any) -> None:
+        """Run ``function(*args)`` after everything that was posted before, in a fresh scope."""
+        with self.handler.executor.guard:
+            if self._busy:
+                self._queue((function, args))
+                return
+            self._busy = True
+        self.handler.executor.submit(self._work, (function, args))
+
+    def _queue(self, job: Job) -> None:
+        if self._inbox is None:
+            self._inbox = deque()
+        self._inbox.append(job)
+        if len(self._inbox) >= self.handler.inbox_limit and not self._paused:
+            self._paused = True
+            self.handler.executor.call_home(self.transport.pause)
+
+    def _work(self, job: Job | None) -> None:
+        while job is not None:
+            self._run(*job)
+            job = self._next_job()
+
+    def _next_job(self) -> Job | None:
+        with self.handler.executor.guard:
+            job = self._inbox.popleft() if self._inbox else None
+            if job is None:
+                self._busy, self._inbox = False, None
+            resume = self._paused and len(self._inbox or ()) <= self.handler.inbox_limit // 2
+            if resume:
+                self._paused = False
+        if resume:
+            self.handler.executor.call_home(self.transport.resume)
+        return job
+
+    def _run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        try:
+            with self.handler.scope():
+                function(*args)
+        except BaseException as error:  # a worker outlives what it runs, gevent.Timeout and exit() too
+            self.handler.failed(self, error)
+
+    def _received(self, message: str | bytes) -> None:
+        if not self._deaf:
+            self.handler.received(self, message)
+
+    def _finish(self, code: int, reason: str) -> None:
+        if self.is_rejected:
+            return
+        try:
+            self.handler.closed(self, code, reason)
+        finally:
+            self.disconnected()
+
+    def every(self, seconds: float, function: Callable[[], Any]) -> Timer:
+        """Run ``function`` on this connection's time line every so many seconds, until cancelled.
+
+        A beat that comes while the last one still waits is skipped.
+        """
+        return _Ticker(self, seconds, function)
+
+    def rescue(self, error: BaseException) -> bool:
+        """Let a ``rescue_from`` handler answer ``error``; False when none does."""
+        return rescue(self, error)
+
+    def run_hooks(self, kind: str) -> bool:
+        """Run the hooks of one kind; False when one of them stops the command."""
+        return run_hooks(self, kind)
+
+
+class _Ticker:
+    """A timer whose beats go through a connection's inbox."""
+
+    __slots__ = ("_connection", "_due", "_function", "_timer")
+
+    def __init__(self, connection: Connection, seconds: float, function: Callable[[], Any]) -> None:
+        self._connection = connection
+        self._function: Callable[[], Any] | None = function
+        self._due = False
+        self._timer = connection.handler.executor.every(seconds, self._beat)
+
+    def _beat(self) -> None:
+        if not self._due:
+            self._due = True
+            self._connection.post(self._run)
+
+    def _run(self) -> None:
+        self._due = False
+        if self._function is not None:
+            self._function()
+
+    def cancel(self) -> None:
+        self._function = None
+        self._timer.cancel()
+
+
+def _declared_identifiers(cls: type[Connection]) -> tuple[str, ...]:
+    own = vars(cls).get("identified_by", ())
+    own = (own,) if isinstance(own, str) else tuple(own)
+    for name in own:
+        if not hasattr(cls, name):
+            setattr(cls, name, _Identifier(name))
+        elif not isinstance(getattr(cls, name), _Identifier):
+            raise ConfigError(f"{cls.__name__}.identified_by: {name!r} is an attribute of Connection already")
+    inherited = [name for base in cls.__mro__[1:] for name in getattr(base, "identified_by", ())]
+    return tuple(dict.fromkeys((*inherited, *own)))

@@ -1,0 +1,74 @@
+"""Handler: what a connection calls. A style of server code is one handler."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from ..protocols.frames import Frame
+from .executor import Executor
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .hub import Hub
+
+Scope = Callable[[], AbstractContextManager[Any]]
+
+
+class Handler(ABC):
+    """Serves every connection of one endpoint in one process; what belongs to a peer is in its connection.
+
+    All methods but ``encode`` and ``say_disconnect`` are called on the connection's own time line, one
+    at a time, inside ``scope()``.
+
+    Attributes:
+        hub: who hears what.
+        executor: where work runs.
+        scope: makes the context that user code runs in, afresh for each piece of work.
+        inbox_limit: how many messages of one peer may wait before its socket is not read any more.
+        counts: what was refused or failed, by kind.
+        sender: who sends the signals: the Flask application.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        executor: Executor,
+        scope: Scope = nullcontext,
+        inbox_limit: int = 1000,
+        sender: Any = None,
+    ) -> None:
+        self.hub = hub
+        self.executor = executor
+        self.scope = scope
+        self.inbox_limit = inbox_limit
+        self.sender = sender
+        self.counts: Counter[str] = Counter()
+
+    @abstractmethod
+    def opened(self, connection: Connection) -> None:
+        """The peer is there and may be spoken to."""
+
+    @abstractmethod
+    def received(self, connection: Connection, message: str | bytes) -> None:
+        """A whole message came: text is ``str``, binary is ``bytes``."""
+
+    @abstractmethod
+    def closed(self, connection: Connection, code: int, reason: str) -> None:
+        """The peer is gone; called once, whatever happened before."""
+
+    @abstractmethod
+    def encode(self, data: Any) -> Frame:
+        """Make the frame of ``connection.transmit(data)``. Raises ``EncodeError``."""
+
+    @abstractmethod
+    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
+        """Tell the peer in the protocol's words that this is the end, and whether to come back."""
+
+    def failed(self, connection: Connection, error: BaseException) -> None:
+        """Something raised that nobody rescued: it is logged, and the connection lives on."""
+        self.counts["failed"] += 1
+        connection.logger.error("unhandled %s", type(error).__name__, exc_info=error)

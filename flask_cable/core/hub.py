@@ -1,0 +1,222 @@
+"""Hub: which of this process's connections hear a stream.
+
+The first to join a stream opens it at the pub/sub adapter, the last to leave closes it. A message is
+encoded once for all members that share an encoding, and a member that fails delays nobody.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..protocols.frames import Frame
+from .executor import Executor
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+logger = logging.getLogger("flask_cable")
+
+Encode = Callable[[Any, bytes], Frame]
+Listener = Callable[[str], object]
+Group = tuple[Encode, Any]
+
+
+class Bus(Protocol):
+    """What the hub asks of a pub/sub adapter."""
+
+    def publish(self, stream: str, message: str) -> None: ...
+
+    def subscribe(
+        self, stream: str, callback: Callable[[str], object], on_live: Callable[[], object] | None = None
+    ) -> int: ...
+
+    def unsubscribe(self, subscription: int) -> bool: ...
+
+
+class _Audience:
+    """Who hears one stream here."""
+
+    __slots__ = ("groups", "listeners", "live", "subscription", "waiting")
+
+    def __init__(self) -> None:
+        self.groups: dict[Group, dict[Connection, None]] = {}
+        self.listeners: dict[Listener, None] = {}
+        self.waiting: list[Callable[[], object]] = []
+        self.live = False
+        self.subscription = -1
+
+    def __bool__(self) -> bool:
+        return bool(self.groups or self.listeners)
+
+
+class Hub:
+    """Streams of one process.
+
+    Attributes:
+        node: this process's name in the cluster; with a connection's id it says who not to send to.
+    """
+
+    def __init__(self, bus: Bus, executor: Executor, node: str | None = None) -> None:
+        self.bus = bus
+        self.executor = executor
+        self.node = node or secrets.token_hex(6)
+        self._streams: dict[str, _Audience] = {}
+
+    @property
+    def streams(self) -> list[str]:
+        """The names that somebody hears here."""
+        return list(self._streams)
+
+    def subscriber_count(self, stream: str) -> int:
+        """How many members and listeners a stream has in this process."""
+        audience = self._streams.get(stream)
+        if audience is None:
+            return 0
+        return len(audience.listeners) + sum(len(members) for members in audience.groups.values())
+
+    # Joining and leaving.
+
+    def join(
+        self, stream: str, connection: Connection, encode: Encode, key: Any, on_live: Callable[[], object]
+    ) -> bool:
+        """Send a stream's messages to ``connection`` as ``encode(key, text)``.
+
+        Members with the same ``encode`` and ``key`` share one encoded frame. Returns True when the stream
+        is live now; otherwise ``on_live`` is called, from any thread, when it is.
+        """
+        with self.executor.guard:
+            audience, first = self._audience(stream)
+            audience.groups.setdefault((encode, key), {})[connection] = None
+            return self._await_live(stream, audience, first, on_live)
+
+    def leave(self, stream: str, connection: Connection, encode: Encode, key: Any) -> bool:
+        """Undo ``join``; False when the connection was not there."""
+        with self.executor.guard:
+            audience = self._streams.get(stream)
+            members = audience.groups.get((encode, key), {}) if audience else {}
+            if audience is None or connection not in members:
+                return False
+            del members[connection]
+            if not members:
+                del audience.groups[(encode, key)]
+            self._leave_if_empty(stream, audience)
+            return True
+
+    def listen(self, stream: str, listener: Listener, on_live: Callable[[], object] | None = None) -> bool:
+        """Call ``listener(text)`` for each message; it must not block. Returns as ``join`` does."""
+        with self.executor.guard:
+            audience, first = self._audience(stream)
+            audience.listeners[listener] = None
+            return self._await_live(stream, audience, first, on_live)
+
+    def unlisten(self, stream: str, listener: Listener) -> bool:
+        """Undo ``listen``; False when it was not listening."""
+        with self.executor.guard:
+            audience = self._streams.get(stream)
+            if audience is None or listener not in audience.listeners:
+                return False
+            del audience.listeners[listener]
+            self._leave_if_empty(stream, audience)
+            return True
+
+    def _audience(self, stream: str) -> tuple[_Audience, bool]:
+        audience = self._streams.get(stream)
+        if audience is not None:
+            return audience, False
+        audience = self._streams[stream] = _Audience()
+        return audience, True
+
+    def _await_live(
+        self, stream: str, audience: _Audience, first: bool, on_live: Callable[[], object] | None
+    ) -> bool:
+        if first:
+            self._open(stream, audience)
+        if not audience.live and on_live is not None:
+            audience.waiting.append(on_live)
+        return audience.live
+
+    def _open(self, stream: str, audience: _Audience) -> None:
+        def live() -> None:
+            with self.executor.guard:
+                audience.live = True
+                waiting, audience.waiting = audience.waiting, []
+            for tell in waiting:
+                tell()
+
+        def deliver(message: str) -> None:
+            self._deliver(audience, message)
+
+        try:
+            audience.subscription = self.bus.subscribe(stream, deliver, live)
+        except BaseException:
+            del self._streams[stream]
+            raise
+
+    def _leave_if_empty(self, stream: str, audience: _Audience) -> None:
+        if not audience:
+            del self._streams[stream]
+            self.bus.unsubscribe(audience.subscription)
+
+    # Out.
+
+    def broadcast(self, stream: str, text: str, exclude: Connection | None = None, raw: bool = False) -> None:
+        """Publish ``text`` to a stream everywhere, from any thread.
+
+        Args:
+            text: JSON, or with ``raw`` whatever a coder made.
+            exclude: the one connection that is not to hear it.
+        """
+        excluded = f"{self.node}:{exclude.id}" if exclude is not None else ""
+        message = f"{'r' if raw else 'j'}{excluded}|{text}"
+        if self.executor.is_home():
+            self.bus.publish(stream, message)
+        else:
+            self.executor.call_home(self.bus.publish, stream, message)
+
+    def _deliver(self, audience: _Audience, message: str) -> None:
+        """Hand a published message to this process's audience."""
+        head, _, text = message.partition("|")
+        skipped = self._local_id(head[1:])
+        if audience.groups:
+            body = text.encode() if head[:1] == "j" else _as_json(text)
+            for (encode, key), members in list(audience.groups.items()):
+                _fan_out(encode(key, body), list(members), skipped)
+        for listener in list(audience.listeners):
+            if listener in audience.listeners:  # it may have left while others were called
+                _isolated(listener, text)
+
+    def _local_id(self, excluded: str) -> int:
+        node, _, number = excluded.partition(":")
+        return int(number) if node == self.node else 0
+
+
+def _fan_out(frame: Frame, members: list[Connection], skipped: int) -> None:
+    """The hot path: one call per member, and nothing made for any of them."""
+    for connection in members:
+        if skipped and connection.id == skipped:
+            continue
+        try:
+            connection.transport.send(frame)
+        except Exception:
+            logger.exception("connection %s: could not be sent to", connection.id)
+
+
+def _isolated(listener: Listener, text: str) -> None:
+    try:
+        listener(text)
+    except Exception:
+        logger.exception("a stream's listener raised")
+
+
+def _as_json(text: str) -> bytes:
+    """What a coder made, as it can stand in a JSON frame: as it is when it is JSON, else as a string."""
+
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return json.dumps(text).encode()
+    return text.encode()

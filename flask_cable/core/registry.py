@@ -1,0 +1,106 @@
+"""Registry: this process's live connections, and disconnecting them from anywhere in the cluster."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..streams import stream_key
+from .connection import Connection
+from .hub import Hub
+
+logger = logging.getLogger("flask_cable")
+
+CONTROL = "flask_cable/control"
+"""The stream on which the processes tell each other what to do; no channel's name has this form."""
+
+
+class Registry(Mapping[int, Connection]):
+    """Live connections by id; a read-only mapping."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._ids = itertools.count(1)
+        self._connections: dict[int, Connection] = {}
+        self._opening: dict[int, Connection] = {}
+        self._awaiting: list[Callable[[], object]] = []
+        self._live = hub.listen(CONTROL, self._obey, self._now_live)
+
+    def __getitem__(self, id: int) -> Connection:
+        return self._connections[id]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(list(self._connections))
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def next_id(self) -> int:
+        """An id that no connection of this process had before."""
+        return next(self._ids)
+
+    @property
+    def taken(self) -> int:
+        """How many places are taken, by connections that are open or about to be."""
+        return len(self._connections) + len(self._opening)
+
+    def reserve(self, connection: Connection) -> None:
+        """Keep a place for a connection whose handshake goes on; a remote disconnect finds it already."""
+        self._opening[connection.id] = connection
+
+    def add(self, connection: Connection) -> None:
+        """Take in a connection that was accepted."""
+        self._opening.pop(connection.id, None)
+        self._connections[connection.id] = connection
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection; harmless when it is not there."""
+        self._opening.pop(connection.id, None)
+        self._connections.pop(connection.id, None)
+
+    def when_live(self, ready: Callable[[], object]) -> None:
+        """Call ``ready`` as soon as no remote disconnect can be missed any more."""
+        if self._live:
+            ready()
+        else:
+            self._awaiting.append(ready)
+
+    def _now_live(self) -> None:
+        self._live = True
+        awaiting, self._awaiting = self._awaiting, []
+        for ready in awaiting:
+            ready()
+
+    def matching(self, where: Mapping[str, Any]) -> list[Connection]:
+        """Connections whose identifiers have these stream keys; any subset of the identifiers will do."""
+        wanted = {name: stream_key(value) for name, value in where.items()}
+        known = (*self._connections.values(), *self._opening.values())
+        return [connection for connection in known if _matches(connection, wanted)]
+
+    def disconnect(self, where: Mapping[str, Any], reason: str | None, reconnect: bool) -> None:
+        """Disconnect matching connections in every process.
+
+        Raises:
+            ValueError: without any identifier, which would mean everybody.
+        """
+        if not where:
+            raise ValueError("name at least one identifier: where(current_user=7)")
+        wanted = {name: stream_key(value) for name, value in where.items()}
+        order = {"disconnect": wanted, "reason": reason, "reconnect": reconnect}
+        self._hub.broadcast(CONTROL, json.dumps(order))
+
+    def _obey(self, text: str) -> None:
+        order = json.loads(text)
+        for connection in self.matching(order["disconnect"]):
+            connection.disconnect(order.get("reason"), order.get("reconnect", True))
+
+
+def _matches(connection: Connection, wanted: dict[str, str]) -> bool:
+    identifiers = connection.identifiers
+    return all(
+        identifiers.get(name) is not None and stream_key(identifiers[name]) == value
+        for name, value in wanted.items()
+    )

@@ -1,0 +1,363 @@
+"""Channel: what a user writes. One instance is one subscription of one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ...core.callbacks import (
+    HookDecorator,
+    Hooks,
+    Rescue,
+    after_subscribe,
+    after_unsubscribe,
+    before_subscribe,
+    before_unsubscribe,
+    collect_hooks,
+    collect_rescues,
+    rescue,
+    rescue_from,
+    run_hooks,
+)
+from ...core.connection import Connection
+from ...core.executor import Timer
+from ...errors import NotReady, UnknownAction
+from ...streams import Coder, JsonCoder, broadcasting_for, channel_name, stream_key
+from .actions import Actions, collect_actions
+from .timers import Callback, PeriodicTimer, checked_timer, collect_timers
+
+if TYPE_CHECKING:
+    from .handler import ChannelsHandler
+
+HOOKS = ("before_subscribe", "after_subscribe", "before_unsubscribe", "after_unsubscribe")
+Broadcast = Callable[..., None]
+
+
+class Channel:
+    """Subclass it, register it with ``@cable.channel``, and write ``subscribed`` and actions.
+
+    Every public method that a subclass defines is an action, which a peer may call with a message
+    ``{"action": "speak", ...}``; ``receive`` is called when the message names none. Framework names,
+    hooks, timers, properties and names with a leading underscore are never callable.
+
+    Attributes:
+        connection: whose subscription this is. Its identifiers are attributes of the channel too.
+        identifier: the subscription's name, as the peer wrote it.
+        params: what the identifier holds, ``channel`` among it; read-only.
+        confirmed: whether the peer has been told that the subscription is live.
+        rejected: whether ``reject()`` was called.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_ended",
+        "_pending",
+        "_settled",
+        "_streams",
+        "_timers",
+        "confirmed",
+        "connection",
+        "identifier",
+        "params",
+        "rejected",
+    )
+
+    registered_as: ClassVar[str | None] = None
+    actions: ClassVar[Actions] = {}
+    hooks: ClassVar[Hooks] = {}
+    rescues: ClassVar[tuple[Rescue, ...]] = ()
+    periodic_timers: ClassVar[tuple[PeriodicTimer, ...]] = ()
+    broadcaster: ClassVar[Broadcast | None] = None
+    """How the class broadcasts without a connection; set by ``@cable.channel``."""
+
+    before_subscribe = HookDecorator(before_subscribe)
+    after_subscribe = HookDecorator(after_subscribe)
+    before_unsubscribe = HookDecorator(before_unsubscribe)
+    after_unsubscribe = HookDecorator(after_unsubscribe)
+    rescue_from = HookDecorator(rescue_from)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.actions = collect_actions(cls, Channel)
+        cls.hooks = collect_hooks(cls, HOOKS)
+        cls.rescues = collect_rescues(cls)
+        cls.periodic_timers = collect_timers(cls, cls.periodic_timers)
+        cls.registered_as = None
+
+    def __init__(
+        self, connection: Connection, identifier: str = "", params: Mapping[str, Any] | None = None
+    ) -> None:
+        self.connection = connection
+        self.params: Mapping[str, Any] = params or MappingProxyType({"channel": self._public_name()})
+        self.identifier = identifier or JsonCoder.encode(dict(self.params))
+        self.confirmed = False
+        self.rejected = False
+        self._settled = False  # `subscribed` has run, and was content
+        self._ended = False
+        self._pending: set[str] | None = None  # streams that are not live yet
+        self._streams: dict[str, Callable[[str], None] | None] = {}
+        self._timers: tuple[Timer, ...] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        """The connection's identifiers."""
+        connection = object.__getattribute__(self, "connection")
+        if name in connection.identified_by:
+            return getattr(connection, name)
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.identifier} of {self.connection!r}>"
+
+    # For the application to override.
+
+    def subscribed(self) -> None:
+        """A peer subscribes: stream from something, transmit, or reject."""
+
+    def unsubscribed(self) -> None:
+        """The subscription has ended, by command or with the connection."""
+
+    # Subscribing and ending; called by the handler, or by hand through ``add_subscription``.
+
+    def subscribe(self) -> bool:
+        """Run the hooks and ``subscribed``; False when the subscription was rejected.
+
+        An error ends the streams and is raised on.
+        """
+        try:
+            run_hooks(self, "before_subscribe")
+            if not self.rejected:
+                self.subscribed()
+            run_hooks(self, "after_subscribe")
+        except BaseException:
+            self._end()
+            raise
+        if self.rejected:
+            self._end()
+            return False
+        self._start_timers()
+        self._settled = True
+        self._confirm_when_live()
+        return True
+
+    def unsubscribe(self) -> None:
+        """End the streams and timers, then run the hooks and ``unsubscribed``; only the first call counts."""
+        if not self._ended:
+            self._end()
+            try:
+                run_hooks(self, "before_unsubscribe")
+                self.unsubscribed()
+            finally:
+                run_hooks(self, "after_unsubscribe")
+
+    def reject(self) -> None:
+        """Refuse the subscription. Does not raise; what was transmitted before has been sent."""
+        self.rejected = True
+        self.stop_all_streams()
+
+    def _end(self) -> None:
+        self._ended = True
+        self.stop_all_streams()
+        for timer in self._timers:
+            timer.cancel()
+        self._timers = ()
+
+    def _confirm_when_live(self) -> None:
+        """Tell the peer, once: every stream is live, and ``subscribed`` has run."""
+        if self._settled and not self._pending and not self.confirmed and not self._ended:
+            self.confirmed = True
+            self._handler.confirm(self)
+
+    @property
+    def _handler(self) -> ChannelsHandler:
+        return self.connection.handler  # type: ignore[return-value]
+
+    # Actions.
+
+    def perform(self, action: str, data: Mapping[str, Any] | None = None) -> Any:
+        """Call an action by its name, as a peer would; returns what it returns.
+
+        Raises:
+            UnknownAction: none is declared under that name, or the subscription was rejected or is over.
+        """
+        takes_data = self.actions.get(action)
+        if takes_data is None or self.rejected or self._ended:
+            raise UnknownAction(f"{type(self).__name__} has no action {action!r}")
+        method = getattr(self, action)
+        return method(data if data is not None else {}) if takes_data else method()
+
+    def rescue(self, error: BaseException) -> bool:
+        """Let a ``rescue_from`` handler answer ``error``; False when none does."""
+        return rescue(self, error)
+
+    # Streams.
+
+    def stream_from(
+        self, stream: Any, callback: Callable[[Any], Any] | None = None, coder: Coder | None = None
+    ) -> None:
+        """Send what is broadcast to ``stream`` to this peer; once per name, however often it is called.
+
+        Args:
+            stream: a name, or an object that ``stream_key`` names.
+            callback: called instead with each message, on the connection's time line, in an application
+                context. It gets text, or what ``coder`` decodes.
+            coder: decodes what was broadcast with the same coder; not needed for JSON.
+        """
+        if self.rejected or self._ended:
+            return
+        name = stream_key(stream)
+        self.stop_stream_from(name)
+        live = partial(self.connection.post, self._stream_live, name)
+        if callback is None and (coder is None or isinstance(coder, JsonCoder)):
+            self._streams[name] = None
+            is_live = self._handler.join(name, self, live)
+        else:
+            listener = self._streams[name] = self._listener(callback or self.transmit, coder)
+            is_live = self._handler.hub.listen(name, listener, live)
+        if not is_live:
+            self._pending = {*(self._pending or ()), name}
+
+    def _stream_live(self, name: str) -> None:
+        if self._pending is not None:
+            self._pending.discard(name)
+            self._confirm_when_live()
+
+    def _listener(self, callback: Callable[[Any], Any], coder: Coder | None) -> Callable[[str], None]:
+        def hear(text: str) -> None:
+            self.connection.post(self._heard, callback, coder, text)
+
+        return hear
+
+    def _heard(self, callback: Callable[[Any], Any], coder: Coder | None, text: str) -> None:
+        if self._ended:
+            return
+        try:
+            callback(coder.decode(text) if coder else text)
+        except Exception as error:
+            if not self.rescue(error):
+                raise
+
+    def stream_for(
+        self, target: Any, callback: Callable[[Any], Any] | None = None, coder: Coder | None = None
+    ) -> None:
+        """Stream what ``broadcast_to_target(target, ...)`` sends: ``<channel name>:<stream key>``."""
+        self.stream_from(self.broadcasting_for(target), callback, coder)
+
+    def stream_or_reject_for(self, target: Any, **options: Any) -> None:
+        """``stream_for`` a target that exists, ``reject()`` for None."""
+        if target is None:
+            self.reject()
+        else:
+            self.stream_for(target, **options)
+
+    def stop_stream_from(self, stream: Any) -> bool:
+        """Hear no more of ``stream``; False when it was not heard."""
+        name = stream_key(stream)
+        if name not in self._streams:
+            return False
+        listener = self._streams.pop(name)
+        if listener is None:
+            left = self._handler.leave(name, self)
+        else:
+            left = self._handler.hub.unlisten(name, listener)
+        self._stream_live(name)  # nobody waits for it any more
+        return left
+
+    def stop_stream_for(self, target: Any) -> bool:
+        """Undo ``stream_for``."""
+        return self.stop_stream_from(self.broadcasting_for(target))
+
+    def stop_all_streams(self) -> None:
+        """Hear no more of anything."""
+        for name in list(self._streams):
+            self.stop_stream_from(name)
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The names of the streams that are heard."""
+        return tuple(self._streams)
+
+    # Speaking.
+
+    def transmit(self, data: Any) -> bool:
+        """Send ``data`` to this subscription's peer; False when it is gone. Raises ``EncodeError``."""
+        return self._handler.transmit(self, data)
+
+    def broadcast_to(
+        self,
+        stream: Any,
+        data: Any,
+        coder: Coder | None = None,
+        exclude: Connection | Channel | None = None,
+    ) -> None:
+        """Broadcast to a stream, this peer included if it hears it; meets ``stream_from``.
+
+        Args:
+            exclude: a connection that is not to hear it, such as ``self.connection``.
+        """
+        self._handler.broadcast(stream_key(stream), data, coder, exclude)
+
+    @classmethod
+    def broadcast_to_target(
+        cls,
+        target: Any,
+        data: Any,
+        coder: Coder | None = None,
+        exclude: Connection | Channel | None = None,
+    ) -> None:
+        """Broadcast to those who ``stream_for(target)``; on the class, from anywhere.
+
+        Raises:
+            NotReady: the class is registered with no cable.
+        """
+        if cls.broadcaster is None:
+            raise NotReady(f"{cls.__name__} is registered with no cable: put @cable.channel on it")
+        cls.broadcaster(cls.broadcasting_for(target), data, coder=coder, exclude=exclude)
+
+    @classmethod
+    def channel_name(cls) -> str:
+        """The prefix of this channel's streams: ``RoomChannel`` -> ``room``."""
+        return channel_name(cls._public_name())
+
+    @classmethod
+    def _public_name(cls) -> str:
+        return cls.registered_as or cls.__name__
+
+    @classmethod
+    def broadcasting_for(cls, *targets: Any) -> str:
+        """The stream of ``stream_for(target)``: ``RoomChannel.broadcasting_for(post)`` -> ``room:Post:7``."""
+        return broadcasting_for(cls.channel_name(), *targets)
+
+    # Timers.
+
+    @classmethod
+    def periodically(cls, callback: Callback, *, every: float) -> type[Channel]:
+        """Declare a periodic timer on the class: a method's name, or a callable that gets the channel.
+
+        Raises:
+            TypeError, ValueError: neither a name nor callable; not a number above zero.
+        """
+        cls.periodic_timers = (*cls.periodic_timers, checked_timer(callback, every))
+        if isinstance(callback, str):
+            cls.actions = {name: takes for name, takes in cls.actions.items() if name != callback}
+        return cls
+
+    def run_periodic_timers(self) -> None:
+        """Fire every periodic timer once, now."""
+        for timer in self.periodic_timers:
+            self._fire(timer.callback)
+
+    def _start_timers(self) -> None:
+        self._timers = tuple(
+            self.connection.every(timer.every, partial(self._fire, timer.callback))
+            for timer in self.periodic_timers
+        )
+
+    def _fire(self, callback: Callback) -> None:
+        try:
+            getattr(self, callback)() if isinstance(callback, str) else callback(self)
+        except Exception as error:
+            if not self.rescue(error):
+                raise

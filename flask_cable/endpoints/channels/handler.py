@@ -1,0 +1,271 @@
+"""The commands of the Action Cable protocol, carried out on channels.
+
+What a peer gets wrong is counted, logged once per peer and survived; what must be answered is answered:
+a subscription that cannot be is rejected, or the stock client would ask again for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+from ...core.connection import Connection
+from ...core.handler import Handler
+from ...core.heartbeat import Heartbeat
+from ...core.registry import Registry
+from ...errors import (
+    AlreadySubscribed,
+    CommandError,
+    MalformedMessage,
+    UnknownChannel,
+    UnknownCommand,
+    UnknownSubscription,
+)
+from ...protocols.actioncable import UNSUPPORTED, WELCOME, ActionCable, Command
+from ...protocols.frames import Frame
+from ...signals import (
+    broadcasting,
+    command_failed,
+    connected,
+    disconnected,
+    subscribed,
+    subscription_rejected,
+    unsubscribed,
+)
+from ...streams import Coder
+from .channel import Channel
+
+Channels = Mapping[str, type[Channel]]
+
+SHARED = 512
+"""Identifiers up to this length are remembered, so that peers who use the same one share it."""
+
+
+class ChannelsHandler(Handler):
+    """Serves all connections of the cable's route; a connection's ``state`` is identifier -> channel."""
+
+    def __init__(
+        self,
+        channels: Channels,
+        protocol: ActionCable,
+        registry: Registry,
+        heartbeat: Heartbeat,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.channels = channels
+        self.protocol = protocol
+        self.registry = registry
+        self.heartbeat = heartbeat
+        # Peers of one stream mostly share an identifier; they share its text and its params, too.
+        self._resolve = lru_cache(maxsize=1024)(self._resolve_now)
+
+    # What connections call.
+
+    def opened(self, connection: Connection) -> None:
+        connection.send(WELCOME)
+        self.heartbeat.add(connection)
+        connected.send(self.sender, connection=connection)
+
+    def received(self, connection: Connection, message: str | bytes) -> None:
+        try:
+            command = self._parse(message)
+            if connection.run_hooks("before_command"):
+                self._execute(connection, command)
+                connection.run_hooks("after_command")
+        except Exception as error:
+            self._answer(connection, error)
+
+    def _parse(self, message: str | bytes) -> Command:
+        if isinstance(message, bytes):
+            raise MalformedMessage("a binary message; this protocol's are text")
+        return self.protocol.parse(message)
+
+    def closed(self, connection: Connection, code: int, reason: str) -> None:
+        self.heartbeat.discard(connection)
+        self.registry.remove(connection)
+        for channel in list(self.subscriptions(connection).values()):
+            self._isolated(connection, channel)
+        connection.state = None
+        disconnected.send(self.sender, connection=connection, code=code, reason=reason)
+
+    def _isolated(self, connection: Connection, channel: Channel) -> None:
+        try:
+            self._end(channel)
+        except Exception as error:
+            self._failed_in(channel, error)
+
+    def encode(self, data: Any) -> Frame:
+        return Frame(self.protocol.json.encode(data))
+
+    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
+        connection.send(self.protocol.disconnect(reason, reconnect))
+
+    def failed(self, connection: Connection, error: BaseException) -> None:
+        command_failed.send(self.sender, connection=connection, error=error)
+        super().failed(connection, error)
+
+    # Commands.
+
+    def _execute(self, connection: Connection, command: Command) -> None:
+        if command.name == "message":
+            self._perform(connection, command)
+        elif command.name == "subscribe":
+            self._subscribe(connection, command.identifier)
+        else:
+            self._unsubscribe(connection, command.identifier)
+
+    def _subscribe(self, connection: Connection, identifier: str) -> None:
+        known = self.subscriptions(connection).get(identifier)
+        if known is not None:
+            self._subscribe_again(connection, known)
+            return
+        resolve = self._resolve if len(identifier) <= SHARED else self._resolve_now
+        try:
+            identifier, channel_class, params = resolve(identifier)
+        except CommandError:
+            self._reject(connection, identifier)
+            raise
+        self.add_subscription(connection, channel_class(connection, identifier, params))
+
+    def _subscribe_again(self, connection: Connection, channel: Channel) -> None:
+        """The stock client repeats itself until confirmed; AnyCable's takes a second one for an error."""
+        handshake: Any = connection.handshake
+        if channel.confirmed and handshake is not None and UNSUPPORTED in handshake.offered:
+            connection.send(self.protocol.confirm(channel.identifier))
+        elif channel.confirmed:
+            raise AlreadySubscribed(f"{channel.identifier} is subscribed already")
+
+    def _resolve_now(self, identifier: str) -> tuple[str, type[Channel], Mapping[str, Any]]:
+        params = self.protocol.params(identifier)
+        name = params.get("channel")
+        channel_class = self.channels.get(name) if isinstance(name, str) else None
+        if channel_class is None:
+            raise UnknownChannel(f"no channel is registered as {name!r}")
+        return identifier, channel_class, MappingProxyType(params)
+
+    def add_subscription(self, connection: Connection, channel: Channel) -> None:
+        """Subscribe a channel, which its connection keeps unless it is rejected or fails.
+
+        Raises:
+            AlreadySubscribed: the connection has one with the same identifier.
+        """
+        if connection.state is None:
+            connection.state = {}
+        if channel.identifier in connection.state:
+            raise AlreadySubscribed(f"{channel.identifier} is subscribed already")
+        connection.state[channel.identifier] = channel
+        accepted = False
+        try:
+            accepted = channel.subscribe()
+        except Exception as error:
+            if not channel.rescue(error):
+                raise
+        finally:
+            if not accepted:
+                self._reject(connection, channel.identifier)
+
+    def _reject(self, connection: Connection, identifier: str) -> None:
+        self.subscriptions(connection).pop(identifier, None)
+        connection.send(self.protocol.reject(identifier))
+        subscription_rejected.send(self.sender, connection=connection, identifier=identifier)
+
+    def _unsubscribe(self, connection: Connection, identifier: str) -> None:
+        channel = self.subscriptions(connection).pop(identifier, None)
+        if channel is None:
+            raise UnknownSubscription(f"not subscribed: {identifier}")
+        try:
+            self._end(channel)
+        except Exception as error:
+            self._failed_in(channel, error)
+
+    def _end(self, channel: Channel) -> None:
+        try:
+            channel.unsubscribe()
+        finally:
+            unsubscribed.send(self.sender, channel=channel)
+
+    def _perform(self, connection: Connection, command: Command) -> None:
+        channel = self.subscriptions(connection).get(command.identifier)
+        if channel is None:
+            raise UnknownSubscription(f"not subscribed: {command.identifier}")
+        data = self.protocol.action_data(command.data)
+        try:
+            channel.perform(_action(data), data)
+        except CommandError:
+            raise
+        except Exception as error:
+            self._failed_in(channel, error)
+        if channel.rejected and command.identifier in self.subscriptions(connection):
+            channel._end()
+            self._reject(connection, command.identifier)
+
+    # Errors.
+
+    def _failed_in(self, channel: Channel, error: Exception) -> None:
+        if not channel.rescue(error) and not channel.connection.rescue(error):
+            self.failed(channel.connection, error)
+
+    def _answer(self, connection: Connection, error: Exception) -> None:
+        """A command was not carried out: it is counted, and the connection lives on."""
+        if connection.rescue(error):
+            return
+        if not isinstance(error, CommandError):
+            return self.failed(connection, error)
+        self.counts[_kind(error)] += 1
+        command_failed.send(self.sender, connection=connection, error=error)
+        if not connection.complained:
+            connection.complained = True
+            connection.logger.warning("%s (said once per connection)", error)
+
+    # What channels call.
+
+    def subscriptions(self, connection: Connection) -> dict[str, Channel]:
+        """The connection's channels by identifier."""
+        found: dict[str, Channel] | None = connection.state
+        return {} if found is None else found
+
+    def join(self, stream: str, channel: Channel, on_live: Any) -> bool:
+        """Let a channel's peer hear a stream, one frame for all who share its identifier."""
+        return self.hub.join(stream, channel.connection, self.protocol.message, channel.identifier, on_live)
+
+    def leave(self, stream: str, channel: Channel) -> bool:
+        """Undo ``join``."""
+        return self.hub.leave(stream, channel.connection, self.protocol.message, channel.identifier)
+
+    def confirm(self, channel: Channel) -> None:
+        """Every stream of a channel is live, and ``subscribed`` has run."""
+        channel.connection.send(self.protocol.confirm(channel.identifier))
+        subscribed.send(self.sender, channel=channel)
+
+    def transmit(self, channel: Channel, data: Any) -> bool:
+        """Send data to one subscription."""
+        return channel.connection.send(
+            self.protocol.message(channel.identifier, self.protocol.json.encode(data))
+        )
+
+    def broadcast(
+        self, stream: str, data: Any, coder: Coder | None = None, exclude: Connection | Channel | None = None
+    ) -> None:
+        """Broadcast to a stream everywhere. Raises ``EncodeError``, and then nothing is sent."""
+        text = self.protocol.json.encode(data).decode() if coder is None else coder.encode(data)
+        connection = exclude.connection if isinstance(exclude, Channel) else exclude
+        broadcasting.send(self.sender, stream=stream, text=text)
+        self.hub.broadcast(stream, text, connection, raw=coder is not None)
+
+
+def _action(data: Mapping[str, Any]) -> str:
+    action = data.get("action")
+    if action is None or action == "":
+        return "receive"
+    if not isinstance(action, str):
+        raise MalformedMessage("an action is named by a string")
+    return action
+
+
+def _kind(error: CommandError) -> str:
+    return {MalformedMessage: "malformed", UnknownCommand: "unknown_command"}.get(
+        type(error), type(error).__name__
+    )

@@ -1,0 +1,73 @@
+"""Every error that Flask-Cable raises, in one tree.
+
+CableError
+├── ConfigError                 start-up: a key is wrong; the message names it and the remedy
+├── NotReady                    used before ``init_app``, or with no way to tell which app is meant
+├── UnsupportedServer           this server cannot carry a WebSocket; the message says what to do
+├── UnauthorizedConnection      ``reject_unauthorized_connection()``
+├── EncodeError                 a value has no JSON form (also a TypeError)
+├── ReadOnlySession             a session was written where no response can carry it (also a TypeError)
+└── CommandError                what a peer sent cannot be done; passes through ``rescue_from``
+    ├── MalformedMessage        not text, not JSON, not of the protocol's shape
+    ├── UnknownCommand
+    ├── UnknownChannel
+    ├── UnknownSubscription
+    ├── AlreadySubscribed
+    └── UnknownAction
+"""
+
+
+class CableError(Exception):
+    """The root: catch this to catch everything of Flask-Cable's own."""
+
+
+class ConfigError(CableError):
+    """A setting is missing or wrong."""
+
+
+class NotReady(CableError, RuntimeError):
+    """The extension is not attached to an application, or several could be meant."""
+
+
+class UnsupportedServer(CableError):
+    """The WSGI server gives no socket that a WebSocket could live on."""
+
+
+class UnauthorizedConnection(CableError):
+    """Raised by ``Connection.reject_unauthorized_connection()``; nothing after it runs."""
+
+
+class EncodeError(CableError, TypeError):
+    """A value could not be encoded; nothing of it has been sent."""
+
+
+class ReadOnlySession(CableError, TypeError):
+    """A connection's session was written to."""
+
+
+class CommandError(CableError):
+    """A peer's command cannot be carried out."""
+
+
+class MalformedMessage(CommandError):
+    """A message is not what the protocol says it looks like."""
+
+
+class UnknownCommand(CommandError):
+    """The command is none that the protocol knows."""
+
+
+class UnknownChannel(CommandError):
+    """No channel is registered under that name."""
+
+
+class UnknownSubscription(CommandError):
+    """The connection has no subscription with that identifier."""
+
+
+class AlreadySubscribed(CommandError):
+    """The identifier is subscribed already."""
+
+
+class UnknownAction(CommandError):
+    """The channel declares no such action."""

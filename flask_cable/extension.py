@@ -1,0 +1,219 @@
+"""Cable: Flask-Cable's face. Registers the route, channels and the connection class, and broadcasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
+from weakref import WeakSet
+
+from flask import Flask, Response, current_app, has_app_context, request, session
+
+from .cli import cable_commands
+from .config import KEYS, Config
+from .core.connection import Connection
+from .endpoints.channels import Channel
+from .errors import ConfigError, NotReady
+from .protocols.opening import Refusal
+from .runtime import CableState, Runtime, answer_websocket, plain
+from .sockets import serve
+from .streams import Coder, stream_key
+from .templating import cable_meta_tag, cable_url
+from .upgrade import UpgradeMiddleware
+
+ChannelClass = TypeVar("ChannelClass", bound=type[Channel])
+ConnectionClass = TypeVar("ConnectionClass", bound=type[Connection])
+Identify = TypeVar("Identify", bound=Callable[[], Any])
+
+
+class Cable:
+    """The extension. One object may serve several applications; it keeps none of them.
+
+    Attributes:
+        channels: registered name -> channel class: all that a peer may subscribe to.
+        connection_class: what every peer becomes.
+    """
+
+    def __init__(self, app: Flask | None = None) -> None:
+        self.channels: dict[str, type[Channel]] = {}
+        self.connection_class: type[Connection] = Connection
+        self._apps: WeakSet[Flask] = WeakSet()
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Attach to an application: the route, the CLI, the Jinja helpers.
+
+        Raises:
+            ConfigError: a CABLE_* key is wrong.
+            RuntimeError: the application has a cable already.
+        """
+        if "cable" in app.extensions:
+            raise RuntimeError("this application has a Cable already; call init_app once per application")
+        for name, key in KEYS.items():
+            app.config.setdefault(name, key.default)
+        path = Config(app.config).mount_path
+        app.extensions["cable"] = CableState(app, self)
+        app.add_url_rule(path, "cable", _websocket_view, websocket=True)
+        app.add_url_rule(path, "cable_http", _http_view)
+        app.wsgi_app = UpgradeMiddleware(app.wsgi_app)  # type: ignore[method-assign]
+        app.jinja_env.globals.update(cable_url=cable_url, cable_meta_tag=cable_meta_tag)
+        app.cli.add_command(cable_commands)
+        app.app_protocol = _app_protocol(path)  # type: ignore[attr-defined]
+        self._apps.add(app)
+
+    # Registering.
+
+    @overload
+    def channel(self, name: ChannelClass) -> ChannelClass: ...
+
+    @overload
+    def channel(self, name: str) -> Callable[[ChannelClass], ChannelClass]: ...
+
+    def channel(self, name: Any) -> Any:
+        """Register a channel class under its own name, or under ``@cable.channel("Admin::LogChannel")``.
+
+        Raises:
+            ConfigError: not a channel class, or another class has that name.
+        """
+        if isinstance(name, str):
+            return lambda channel_class: self._register(name, channel_class)
+        return self._register(getattr(name, "__name__", repr(name)), name)
+
+    def _register(self, name: str, channel_class: Any) -> Any:
+        is_channel = isinstance(channel_class, type) and issubclass(channel_class, Channel)
+        if not is_channel or channel_class is Channel:
+            raise ConfigError(f"@cable.channel is for subclasses of Channel, and {name} is none")
+        known = self.channels.get(name)
+        if known is not None and known.__qualname__ != channel_class.__qualname__:
+            where = f"{known.__module__}.{known.__qualname__}"
+            raise ConfigError(f"a channel is registered as {name!r} already: {where}")
+        channel_class.registered_as = name
+        channel_class.broadcaster = self.broadcast
+        self.channels[name] = channel_class
+        return channel_class
+
+    def connection(self, connection_class: ConnectionClass) -> ConnectionClass:
+        """Make ``connection_class`` what every peer becomes.
+
+        Raises:
+            ConfigError: not a subclass of Connection.
+        """
+        if not isinstance(connection_class, type) or not issubclass(connection_class, Connection):
+            raise ConfigError("@cable.connection is for a subclass of Connection")
+        self.connection_class = connection_class
+        return connection_class
+
+    def identify(self, function: Identify) -> Identify:
+        """Shorthand for a connection class: the function's name is the identifier, None refuses."""
+
+        def connect(connection: Connection) -> None:
+            value = function()
+            if value is None:
+                connection.reject_unauthorized_connection()
+            connection.set_identifier(function.__name__, value)
+
+        body = {"identified_by": (function.__name__,), "connect": connect, "__slots__": ()}
+        self.connection_class = type("IdentifiedConnection", (Connection,), body)
+        return function
+
+    # From anywhere, with no context.
+
+    def broadcast(
+        self,
+        stream: Any,
+        message: Any,
+        exclude: Connection | Channel | None = None,
+        coder: Coder | None = None,
+    ) -> None:
+        """Send ``message`` to everybody who hears ``stream``, in every process.
+
+        Args:
+            stream: a name, or an object that ``stream_key`` names.
+            message: whatever the application's JSON provider encodes.
+            exclude: one connection that is not to hear it.
+
+        Raises:
+            EncodeError: the message has no JSON form; nothing was sent.
+            NotReady: outside any context and with several applications.
+        """
+        self._runtime().handler.broadcast(stream_key(stream), message, coder, exclude)
+
+    @property
+    def connections(self) -> Mapping[int, Connection]:
+        """This process's live connections by id."""
+        return self._runtime().registry
+
+    @property
+    def remote_connections(self) -> RemoteConnections:
+        """Connections wherever they are: ``cable.remote_connections.where(current_user=7).disconnect()``."""
+        return RemoteConnections(self)
+
+    def restart(self) -> None:
+        """Tell every peer of this process ``server_restart`` and close; they come back, the process lives."""
+        for connection in self.connections.values():
+            connection.disconnect("server_restart", reconnect=True)
+
+    def serve(self, ws: Any) -> str:
+        """Run the cable over a WebSocket that something else opened, within its request.
+
+        Takes flask-sock's and simple-websocket's object, and gevent-websocket's. Returns, with nothing to
+        say, when the peer is gone (gevent-websocket: at once).
+        """
+        return serve(current_app.extensions["cable"], ws)
+
+    def _runtime(self) -> Runtime:
+        app: Flask | None = None
+        if has_app_context():
+            app = current_app._get_current_object()  # type: ignore[attr-defined]
+        if app is None or app not in self._apps:
+            app = self._only_app()
+        state: CableState = app.extensions["cable"]
+        return state.runtime()
+
+    def _only_app(self) -> Flask:
+        apps = list(self._apps)
+        if not apps:
+            raise NotReady("this Cable has no application yet: call cable.init_app(app) first")
+        if len(apps) > 1:
+            raise NotReady("this Cable serves several applications: call it in `with app.app_context():`")
+        return apps[0]
+
+
+class RemoteConnections:
+    """Connections of the whole cluster, chosen by their identifiers."""
+
+    def __init__(self, cable: Cable, identifiers: Mapping[str, Any] | None = None) -> None:
+        self._cable = cable
+        self._identifiers = dict(identifiers or {})
+
+    def where(self, **identifiers: Any) -> RemoteConnections:
+        """Those with these identifiers; any of the declared ones will do.
+
+        Raises:
+            ValueError: the connection class declares no such identifier.
+        """
+        declared = tuple(self._cable.connection_class.identified_by)
+        for name in identifiers:
+            if name not in declared:
+                known = ", ".join(declared) or "none"
+                raise ValueError(f"{name!r} is no identifier; the connection class has {known}")
+        return RemoteConnections(self._cable, {**self._identifiers, **identifiers})
+
+    def disconnect(self, reconnect: bool = True) -> None:
+        """Tell them that this is the end, in every process. Raises ``ValueError`` without any identifier."""
+        self._cable._runtime().registry.disconnect(self._identifiers, "remote", reconnect)
+
+
+def _websocket_view() -> Response:
+    return answer_websocket(current_app.extensions["cable"], request, session)
+
+
+def _http_view() -> Response:
+    return plain(Refusal(426, "This address speaks WebSocket; use a client such as @rails/actioncable."))
+
+
+def _app_protocol(mount_path: str) -> Callable[[str], str | None]:
+    """What gevent-websocket asks an application: which subprotocol a path speaks."""
+    from .protocols.actioncable import V1_JSON
+
+    return lambda path: V1_JSON if path == mount_path else None

@@ -1,0 +1,1 @@
+"""Text and bytes to commands and back: no I/O, no clock, no threads, no Flask."""

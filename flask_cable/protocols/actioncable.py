@@ -1,0 +1,113 @@
+"""actioncable-v1-json: text to commands, and replies to frames.
+
+An identifier is opaque: kept, compared and echoed as the peer wrote it; only a copy is decoded.
+What re-implementations got wrong is a test in ``tests/protocols/test_actioncable.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from json.encoder import encode_basestring_ascii
+from typing import Any, NamedTuple
+
+from ..errors import MalformedMessage, UnknownCommand
+from .frames import Frame
+from .json import Json
+
+V1_JSON = "actioncable-v1-json"
+UNSUPPORTED = "actioncable-unsupported"
+COMMANDS = frozenset(("subscribe", "unsubscribe", "message"))
+
+WELCOME = Frame(b'{"type":"welcome"}')
+
+
+class Command(NamedTuple):
+    """A frame from the peer: ``{"command": name, "identifier": "...", "data": "..."}``."""
+
+    name: str
+    identifier: str
+    data: Any
+
+
+def negotiate(offered: Iterable[str]) -> str | None:
+    """Choose the first offered subprotocol that is supported; the peer's order wins, as in Action Cable."""
+    return next((name for name in offered if name in (V1_JSON, UNSUPPORTED)), None)
+
+
+class ActionCable:
+    """The protocol over one application's JSON."""
+
+    def __init__(self, json: Json | None = None) -> None:
+        self.json = json or Json()
+
+    def parse(self, text: str) -> Command:
+        """Read one frame.
+
+        Raises:
+            MalformedMessage: not JSON, not an object, or without an identifier.
+            UnknownCommand: the command is none of the protocol's.
+        """
+        fields = self._object(text, "a message")
+        name = fields.get("command")
+        if name not in COMMANDS:
+            raise UnknownCommand(f"unknown command {_shown(name)}")
+        identifier = fields.get("identifier")
+        if not isinstance(identifier, str):
+            raise MalformedMessage(f"{name} needs an identifier, which is a string of JSON")
+        return Command(name, identifier, fields.get("data"))
+
+    def params(self, identifier: str) -> dict[str, Any]:
+        """Decode a copy of an identifier: the subscription's parameters, ``channel`` among them."""
+        return self._object(identifier, "an identifier")
+
+    def action_data(self, data: Any) -> dict[str, Any]:
+        """Decode a message's ``data``, which is an object of JSON inside a string."""
+        return self._object(data, "data")
+
+    def _object(self, text: Any, what: str) -> dict[str, Any]:
+        if not isinstance(text, str):
+            raise MalformedMessage(f"{what} must be a string of JSON, not {type(text).__name__}")
+        try:
+            value = self.json.decode(text)
+        except ValueError as error:
+            raise MalformedMessage(f"{what} is not JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise MalformedMessage(f"{what} must hold a JSON object, not {type(value).__name__}")
+        return value
+
+    @staticmethod
+    def message(identifier: str, body: bytes) -> Frame:
+        """``{"identifier": ..., "message": <body>}``: data for one subscription; ``body`` is JSON."""
+        return Frame(b'{"identifier":%b,"message":%b}' % (_quoted(identifier), body))
+
+    @staticmethod
+    def confirm(identifier: str) -> Frame:
+        """The subscription is live."""
+        return Frame(b'{"identifier":%b,"type":"confirm_subscription"}' % _quoted(identifier))
+
+    @staticmethod
+    def reject(identifier: str) -> Frame:
+        """The subscription is refused, or over."""
+        return Frame(b'{"identifier":%b,"type":"reject_subscription"}' % _quoted(identifier))
+
+    @staticmethod
+    def ping(now: float) -> Frame:
+        """A beat: whole seconds since the epoch."""
+        return Frame(b'{"type":"ping","message":%d}' % int(now))
+
+    @staticmethod
+    def disconnect(reason: str | None, reconnect: bool) -> Frame:
+        """The end, and whether to come back: ``reconnect`` is always present (without it clients stop)."""
+        shown = b"null" if reason is None else _quoted(reason)
+        answer = b"true" if reconnect else b"false"
+        return Frame(b'{"type":"disconnect","reason":%b,"reconnect":%b}' % (shown, answer))
+
+
+def _quoted(identifier: str) -> bytes:
+    """Quote as JSON in ASCII, so that even a lone surrogate is echoed and not an encoding error."""
+    return encode_basestring_ascii(identifier).encode("ascii")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "..."

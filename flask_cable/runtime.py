@@ -1,0 +1,216 @@
+"""What one application has in one process: hub, executor, registry, handler; made with the first use.
+
+Nothing here is made before a worker forks, and a process that finds itself forked makes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Request, Response
+from flask.json.provider import DefaultJSONProvider
+
+from . import signals
+from .config import Config
+from .core.connection import Connection
+from .core.heartbeat import Heartbeat
+from .core.hub import Hub
+from .core.registry import Registry
+from .endpoints.channels import ChannelsHandler
+from .errors import UnsupportedServer
+from .executors import choose_executor
+from .handshake import Handshake
+from .origin import refused_origin
+from .protocols import opening
+from .protocols.actioncable import ActionCable, negotiate
+from .protocols.json import Json, enum_aware
+from .pubsub import open_pubsub
+from .transports import Codecs, Limits, find_socket, is_upgraded, open_loopback, open_native
+from .upgrade import KEY, Environ, Fields, Upgrade, UpgradeResponse
+
+if TYPE_CHECKING:
+    from .extension import Cable
+
+logger = logging.getLogger("flask_cable")
+
+
+class CableState:
+    """``app.extensions["cable"]``: the extension, its settings, and this process's runtime."""
+
+    def __init__(self, app: Flask, cable: Cable) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._runtime: Runtime | None = None
+        self._pid = 0
+        self.cable = cable
+
+    def runtime(self, sock: Any = None) -> Runtime:
+        """This process's runtime; ``sock`` is a server's socket, which tells under what it runs."""
+        if self._runtime is None or self._pid != os.getpid():
+            with self._lock:
+                if self._runtime is None or self._pid != os.getpid():
+                    self._runtime = Runtime(self._app, self.cable, sock)
+                    self._pid = os.getpid()
+        return self._runtime
+
+    def reset(self) -> None:
+        """Let the next use make a new runtime, with the settings of then."""
+        self._runtime = None
+
+
+class Runtime:
+    """One application in one process."""
+
+    def __init__(self, app: Flask, cable: Cable, sock: Any = None) -> None:
+        self.app = app
+        self.cable = cable
+        self.config = config = Config(app.config)
+        self.executor = choose_executor(config.executor, sock, config.workers)
+        self.hub = Hub(open_pubsub(config.url), self.executor)
+        self.registry = Registry(self.hub)
+        protocol = ActionCable(json_of(app))
+        self.handler = ChannelsHandler(
+            cable.channels,
+            protocol,
+            self.registry,
+            Heartbeat(self.executor, config.ping_interval, protocol.ping),
+            hub=self.hub,
+            executor=self.executor,
+            scope=app.app_context,
+            inbox_limit=config.inbox_messages,
+            sender=app,
+        )
+        self.codecs = Codecs(config.max_message_bytes)
+        self.limits = Limits(config.max_message_bytes, config.outbox_bytes, config.close_timeout)
+        logger.info("%s executor, %s pub/sub", self.executor.name, type(self.hub.bus).__name__)
+
+    # The handshake, inside the request.
+
+    def answer(self, request: Request, session: Any) -> Response:
+        """Accept a handshake with an ``UpgradeResponse``, or refuse it with an ordinary one."""
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return self._refuse(request, refusal)
+        connection = self.make_connection(request, session)
+        upgrade: Upgrade = request.environ[KEY]
+        upgrade.abandon = partial(self.registry.remove, connection)
+        begin = partial(self.begin, connection, self.identify(connection))
+        return self._upgrade(request.environ, connection, begin)
+
+    def _refusal(self, request: Request) -> opening.Refusal | None:
+        wrong = None if is_upgraded(request.environ) else opening.refusal(request.environ)
+        if wrong is not None:
+            return wrong
+        reason = refused_origin(request, self.config.allowed_origins) if self.config.check_origin else None
+        if reason is not None:
+            logger.warning("refused a WebSocket: %s", reason)
+            return opening.Refusal(403, "This origin may not connect.")
+        if self.registry.taken >= self.config.max_connections:
+            logger.warning("refused a WebSocket: CABLE_MAX_CONNECTIONS = %d", self.config.max_connections)
+            return opening.Refusal(503, "Too many connections; come back later.")
+        return None
+
+    def _refuse(self, request: Request, refusal: opening.Refusal) -> Response:
+        if not is_upgraded(request.environ):
+            return plain(refusal)
+        connection = Connection(self.handler)  # the server has said 101 already: only a close frame is left
+        connection.is_rejected = True
+        return self._upgrade(request.environ, connection, partial(connection.close, 1008, refusal.text))
+
+    def make_connection(self, request: Request, session: Any) -> Connection:
+        """A connection for a request, with its place in the registry reserved."""
+        connection = self.cable.connection_class(self.handler, self.registry.next_id())
+        connection.handshake = Handshake(self.app, request, session)
+        self.registry.reserve(connection)
+        return connection
+
+    def identify(self, connection: Connection) -> bool:
+        """Run ``connect`` in the request's context; False when it raised something else than a refusal."""
+        try:
+            connection.open()
+        except Exception:
+            logger.exception("connection %s: connect raised; closing with 1011", connection.id)
+            connection.is_rejected = True
+            return False
+        return True
+
+    # Once the socket is ours, outside the request.
+
+    def begin(self, connection: Connection, identified: bool = True) -> None:
+        """Welcome a peer, or tell it why not."""
+        if not connection.is_rejected:
+            self.registry.add(connection)
+            timer = self.executor.later(self.config.handshake_timeout, self._too_late, connection)
+            return self.registry.when_live(partial(self._ready, connection, timer))
+        self.registry.remove(connection)
+        if not identified:
+            return connection.close(1011, "internal error")
+        signals.rejected.send(self.app, connection=connection)
+        connection.disconnect("unauthorized", reconnect=False)
+
+    def _ready(self, connection: Connection, timer: Any) -> None:
+        timer.cancel()
+        connection.handle_open()
+
+    def _too_late(self, connection: Connection) -> None:
+        connection.close(1013, "the pub/sub adapter did not answer in time")
+
+    def _upgrade(self, environ: Environ, connection: Connection, begin: Any) -> UpgradeResponse:
+        key, subprotocol = environ["HTTP_SEC_WEBSOCKET_KEY"], negotiate(opening.offered(environ))
+        takeover = partial(self._take_over, environ, connection, begin)
+        return UpgradeResponse(takeover, opening.headers(key, subprotocol))
+
+    def _take_over(
+        self, environ: Environ, connection: Connection, begin: Any, fields: Fields
+    ) -> Iterable[bytes]:
+        sock = find_socket(environ)
+        if sock is None:
+            open_loopback(environ, connection, fields, begin)
+            return ()
+        head = b"" if is_upgraded(environ) else opening.head(fields)
+        resources = (self.executor, self.codecs, self.limits)
+        transport, stand_in = open_native(sock, connection, head, begin, resources)
+        if stand_in is not None:
+            return stand_in
+        del environ, connection, begin
+        transport.hold()
+        return ()
+
+
+def plain(refusal: opening.Refusal) -> Response:
+    """An ordinary HTTP answer to what cannot become a WebSocket."""
+    response = Response(refusal.text + "\n", refusal.status, mimetype="text/plain")
+    if refusal.status == 426:
+        response.headers.update({"Upgrade": "websocket", "Sec-WebSocket-Version": opening.VERSION})
+    if refusal.status == 503:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def answer_websocket(state: CableState, request: Request, session: Any) -> Response:
+    """The view of the cable's route."""
+    try:
+        sock = find_socket(request.environ)
+    except UnsupportedServer as error:
+        logger.error("%s", error)
+        return plain(opening.Refusal(501, str(error)))
+    return state.runtime(sock).answer(request, session)
+
+
+def json_of(app: Flask) -> Json:
+    """JSON as the application's provider has it; compact, strict, and fast where that changes nothing."""
+    provider = app.json
+    kind = type(provider)
+    if not isinstance(provider, DefaultJSONProvider) or kind.dumps is not DefaultJSONProvider.dumps:
+        return Json(provider.dumps, provider.loads)
+    default = enum_aware(provider.default)
+    dumps = partial(provider.dumps, default=default, allow_nan=False, separators=(",", ":"))
+    loads = json.loads if kind.loads is DefaultJSONProvider.loads else provider.loads
+    as_flask = provider.default is DefaultJSONProvider.default
+    return Json(dumps, loads, default if as_flask else None, provider.sort_keys)

@@ -1,0 +1,29 @@
+"""The moments that others may watch: blinker signals, whose sender is the Flask application."""
+
+from blinker import Namespace
+
+_signals = Namespace()
+
+connected = _signals.signal("cable-connected")
+"""A connection was accepted and welcomed: ``connection``."""
+
+rejected = _signals.signal("cable-rejected")
+"""A connection was refused by its ``connect`` hook: ``connection``."""
+
+disconnected = _signals.signal("cable-disconnected")
+"""A connection is gone and its hooks have run: ``connection``, ``code``, ``reason``."""
+
+subscribed = _signals.signal("cable-subscribed")
+"""A subscription was confirmed: ``channel``."""
+
+subscription_rejected = _signals.signal("cable-subscription-rejected")
+"""A subscription was rejected: ``connection``, ``identifier``."""
+
+unsubscribed = _signals.signal("cable-unsubscribed")
+"""A subscription ended: ``channel``."""
+
+command_failed = _signals.signal("cable-command-failed")
+"""A peer's command could not be carried out, or a hook raised: ``connection``, ``error``."""
+
+broadcasting = _signals.signal("cable-broadcasting")
+"""A message goes out to a stream: ``stream``, ``text`` (its JSON, or what the coder made of it)."""

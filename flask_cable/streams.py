@@ -1,0 +1,80 @@
+"""Names of streams, and coders for what travels on them.
+
+One rule names a stream everywhere: channels, broadcasts and models use ``stream_key``, so they meet.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Protocol
+
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def stream_key(value: Any) -> str:
+    """Name the stream of ``value``.
+
+    A string is its own name; an object with an ``id`` is ``"Type:id"`` (``"Post:7"``); a list or tuple
+    is its parts joined with ``:``; anything else is its ``str()``.
+
+    Raises:
+        ValueError: for a blank name, ``None``, or an object whose ``id`` is still ``None``.
+    """
+    if isinstance(value, str):
+        return _not_blank(value)
+    if isinstance(value, (list, tuple)):
+        return broadcasting_for(*value)
+    if value is None:
+        raise ValueError("None names no stream; pass a string or an object that has an id")
+    if hasattr(value, "id"):
+        return _key_of_record(value)
+    return _not_blank(str(value))
+
+
+def _key_of_record(record: Any) -> str:
+    kind = type(record).__name__
+    if record.id is None:
+        raise ValueError(f"this {kind} has no id yet, so it names no stream; save it first")
+    return f"{kind}:{record.id}"
+
+
+def _not_blank(name: str) -> str:
+    if not name.strip():
+        raise ValueError("a stream's name must not be blank")
+    return name
+
+
+def broadcasting_for(*parts: Any) -> str:
+    """Join the stream keys of ``parts`` with ``:``, as in ``"chat:Post:7"``."""
+    if not parts:
+        raise ValueError("a stream's name needs at least one part")
+    return ":".join(stream_key(part) for part in parts)
+
+
+def channel_name(name: str) -> str:
+    """Turn a channel's registered name into its prefix: ``Admin::UserChatChannel`` -> ``admin:user_chat``."""
+    stem = name[: -len("Channel")] if name.endswith("Channel") and name != "Channel" else name
+    return ":".join(_WORD_START.sub("_", part).lower() for part in stem.split("::"))
+
+
+class Coder(Protocol):
+    """How a message becomes text for a stream, and how a stream callback gets it back."""
+
+    def encode(self, value: Any) -> str: ...
+
+    def decode(self, text: str) -> Any: ...
+
+
+class JsonCoder:
+    """Compact JSON; ``decode`` passes on what is not a string."""
+
+    @staticmethod
+    def encode(value: Any) -> str:
+        """Encode ``value`` as JSON without spaces."""
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+    @staticmethod
+    def decode(text: Any) -> Any:
+        """Decode a JSON string."""
+        return json.loads(text) if isinstance(text, str) else text

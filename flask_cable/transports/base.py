@@ -1,0 +1,60 @@
+"""The port to a peer's bytes: what a transport promises to its connection."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from ..core.connection import Connection
+from ..protocols.frames import Frame
+
+
+class Limits(NamedTuple):
+    """Bounds of one connection.
+
+    Attributes:
+        message: the largest message a peer may send, in bytes; past it 1009.
+        outbox: how many bytes may wait for a peer that does not read.
+        close_timeout: seconds that a peer has to answer a close frame, or to read what is left.
+    """
+
+    message: int = 2**20
+    outbox: int = 2**20
+    close_timeout: float = 10.0
+
+
+class Transport(ABC):
+    """Moves one connection's bytes.
+
+    It calls ``connection.handle_messages`` with whole messages in their order, and then
+    ``connection.handle_close`` once. What is sent goes out whole and in order, whoever sends.
+    """
+
+    __slots__ = ("connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @abstractmethod
+    def send(self, frame: Frame) -> bool:
+        """Send or queue, never block; False when the frame was dropped."""
+
+    @abstractmethod
+    def close(self, code: int, reason: str) -> None:
+        """Close with this code after what is queued; harmless when closed already."""
+
+    @abstractmethod
+    def pause(self) -> None:
+        """Read no more until ``resume``: the connection has enough to do."""
+
+    @abstractmethod
+    def resume(self) -> None:
+        """Read again."""
+
+    def hold(self) -> None:  # noqa: B027 - most give the server's thread back
+        """Keep the caller until the peer is gone, where the server's thread cannot be given back."""
+
+
+def clipped(reason: str) -> str:
+    """A close reason that fits into a control frame: 123 bytes of UTF-8 (RFC 6455 5.5)."""
+    return reason.encode()[:123].decode(errors="ignore")

@@ -1,0 +1,135 @@
+"""The writing half that transports over a socket share: straight to the socket, queued when it is full.
+
+There is one writer by construction: once anything waits, everything waits behind it, and only the
+executor's watch takes from the queue.
+"""
+
+from __future__ import annotations
+
+import ssl
+from abc import abstractmethod
+from typing import Any
+
+from ..core.connection import Connection
+from ..core.executor import Executor, Timer
+from ..core.outbox import Outbox
+from ..protocols.frames import Frame
+from .base import Limits, Transport
+
+WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class SocketTransport(Transport):
+    """A transport whose ``_sock`` has a ``send`` that never blocks."""
+
+    __slots__ = ("_ending", "_executor", "_limits", "_open", "_outbox", "_sock", "_timer", "_writing")
+
+    def __init__(self, connection: Connection, sock: Any, executor: Executor, limits: Limits) -> None:
+        super().__init__(connection)
+        self._sock = sock
+        self._executor = executor
+        self._limits = limits
+        self._open = True
+        self._ending = False
+        self._outbox: Outbox | None = None
+        self._writing: Any = None
+        self._timer: Timer | None = None
+
+    def send(self, frame: Frame) -> bool:
+        if not self._open:
+            return False
+        if self._outbox is not None:
+            return self._outbox.add(frame.wire) or self._too_slow()
+        wire = frame.wire
+        try:
+            sent = self._sock.send(wire)
+        except WOULD_BLOCK:
+            sent = 0
+        except OSError:
+            self._executor.call_home(self._lost)
+            return False
+        if sent != len(wire):
+            self._wait_to_write(wire, sent)
+        return True
+
+    def _too_slow(self) -> bool:
+        """Drop what the peer would not read, and tell it to come back."""
+        if self._outbox is not None:
+            self._outbox.drop_unbegun()
+        self.connection.handler.counts["too_slow"] += 1
+        self._executor.call_home(self.connection.disconnect, "too_slow", True)
+        return False
+
+    def _write(self, data: bytes) -> None:
+        """Write control bytes, which no limit refuses."""
+        if self._outbox is not None:
+            self._outbox.limit += len(data)
+            self._outbox.add(data)
+            return
+        try:
+            sent = self._sock.send(data)
+        except WOULD_BLOCK:
+            sent = 0
+        except OSError:
+            self._executor.call_home(self._lost)
+            return
+        if sent != len(data):
+            self._wait_to_write(data, sent)
+
+    def _wait_to_write(self, data: bytes, sent: int) -> None:
+        self._outbox = Outbox(self._limits.outbox)
+        self._outbox.add(memoryview(data)[sent:], begun=sent > 0)
+        self._writing = self._executor.watch(self._sock, self._writable, write=True)
+
+    def _writable(self) -> None:
+        outbox = self._outbox
+        try:
+            while outbox:
+                outbox.taken(self._sock.send(outbox.first()))
+        except WOULD_BLOCK:
+            return
+        except OSError:
+            return self._lost()
+        self._executor.unwatch(self._writing)
+        self._outbox = self._writing = None
+        if self._ending:
+            self._written()
+
+    def _end_when_written(self) -> None:
+        """Nothing will be written after what is queued."""
+        self._ending = True
+        if self._outbox is None and self._sock is not None:
+            self._written()
+
+    def _end_within(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._executor.later(seconds, self._lost)
+
+    def _lost(self) -> None:
+        """The socket is at its end: the peer's doing, an error, or a close that took too long."""
+        if self._sock is None:
+            return
+        self._dispose()
+        if self._open:
+            self._open = False
+            self.connection.handle_close(1006, "")
+
+    @abstractmethod
+    def _written(self) -> None:
+        """The last byte has been written."""
+
+    def _dispose(self) -> Any:
+        """Forget the socket, which is returned to be closed."""
+        if self._writing is not None:
+            self._executor.unwatch(self._writing)
+        if self._timer is not None:
+            self._timer.cancel()
+        sock, self._sock = self._sock, None
+        self._writing = self._timer = self._outbox = None
+        return sock
+
+
+def is_tls(sock: Any) -> bool:
+    """Whether bytes are encrypted between us and the socket: ssl's class or gevent's."""
+    return hasattr(sock, "pending")
