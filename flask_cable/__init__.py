@@ -1,4 +1,9 @@
-"""Flask-Cable: the real-time layer for Flask."""
+"""Flask-Cable: the real-time layer for Flask.
+
+``Cable`` is loaded when it is first asked for, so that what is below it works without Flask.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from . import errors, signals
 from .core.callbacks import (
@@ -12,8 +17,10 @@ from .core.callbacks import (
 )
 from .core.connection import Connection
 from .endpoints.channels import Channel, periodically
-from .extension import Cable
 from .streams import JsonCoder, broadcasting_for, stream_key
+
+if TYPE_CHECKING:
+    from .extension import Cable
 
 __all__ = [
     "Cable",
@@ -33,3 +40,11 @@ __all__ = [
     "signals",
     "stream_key",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Cable":
+        from .extension import Cable
+
+        return Cable
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

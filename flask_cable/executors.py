@@ -193,11 +193,8 @@ class ThreadExecutor(Executor):
     def __init__(self, workers: int = 32) -> None:
         self.guard = threading.RLock()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="flask-cable")
-        self._selector = selectors.DefaultSelector()
-        self._wake_in, self._wake_out = socket.socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
-        self._selector.register(self._wake_out, selectors.EVENT_READ, {})
+        self._selector: selectors.BaseSelector | None = None
+        self._wakers: tuple[socket.socket, socket.socket] | None = None
         self._calls: deque[tuple[Job, tuple[Any, ...]]] = deque()
         self._timers: list[tuple[float, int, _ThreadTimer]] = []
         self._order = itertools.count()
@@ -205,7 +202,10 @@ class ThreadExecutor(Executor):
         self._thread: threading.Thread | None = None
 
     def submit(self, function: Job, *args: Any) -> None:
-        self._pool.submit(_logged, function, args)
+        try:
+            self._pool.submit(_logged, function, args)
+        except RuntimeError:  # the interpreter is going down, and nobody waits for this any more
+            logger.debug("too late to run %r", function)
 
     def is_home(self) -> bool:
         return True  # any thread may send: transports have a lock
@@ -229,8 +229,7 @@ class ThreadExecutor(Executor):
     def watch(self, sock: Any, function: Job, write: bool = False) -> _ThreadWatch:
         watch = _ThreadWatch(sock, function, write)
         with self.guard:
-            watches = self._watches_of(sock)
-            self._select(sock, {**watches, write: function})
+            self._select(sock, {**self._watches_of(sock), write: function})
         self._wake()
         return watch
 
@@ -242,19 +241,25 @@ class ThreadExecutor(Executor):
 
     def _watches_of(self, sock: Any) -> dict[bool, Job]:
         try:
-            found: dict[bool, Job] = self._selector.get_key(sock).data
+            found: dict[bool, Job] = self._reactor.get_key(sock).data
         except (KeyError, ValueError):
             return {}
         return found
 
+    @property
+    def _reactor(self) -> selectors.BaseSelector:
+        if self._selector is None:
+            self._selector = selectors.DefaultSelector()
+        return self._selector
+
     def _select(self, sock: Any, watches: dict[bool, Job]) -> None:
         events = sum(selectors.EVENT_WRITE if write else selectors.EVENT_READ for write in watches)
         if not events:
-            self._selector.unregister(sock)
+            self._reactor.unregister(sock)
         elif self._watches_of(sock):
-            self._selector.modify(sock, events, watches)
+            self._reactor.modify(sock, events, watches)
         else:
-            self._selector.register(sock, events, watches)
+            self._reactor.register(sock, events, watches)
 
     def event(self) -> Event:
         return threading.Event()
@@ -275,30 +280,33 @@ class ThreadExecutor(Executor):
     def _wake(self) -> None:
         with self.guard:
             if self._thread is None and not self._stopping:
-                self._thread = threading.Thread(target=self._react, name="flask-cable-reactor", daemon=True)
-                self._thread.start()
+                self._start()
         try:
-            self._wake_in.send(b"x")
-        except (BlockingIOError, OSError):  # awake already, or stopped
+            if self._wakers is not None:
+                self._wakers[0].send(b"x")
+        except OSError:  # it has more wake-ups than it can take, or has stopped
             return
 
+    def _start(self) -> None:
+        near, far = self._wakers = socket.socketpair()
+        near.setblocking(False)
+        far.setblocking(False)
+        self._reactor.register(far, selectors.EVENT_READ, {False: lambda: _drain(far)})
+        self._thread = threading.Thread(target=self._react, name="flask-cable-reactor", daemon=True)
+        self._thread.start()
+
     def _react(self) -> None:
-        try:
-            while not self._stopping:
-                self._select_once()
-                self._fire_timers()
-                while self._calls:
-                    _logged(*self._calls.popleft())
-        finally:
-            self._selector.close()
-            self._wake_in.close()
-            self._wake_out.close()
+        while not self._stopping:
+            self._select_once()
+            self._fire_timers()
+            while self._calls:
+                _logged(*self._calls.popleft())
+        self._reactor.close()
+        for waker in self._wakers or ():
+            waker.close()
 
     def _select_once(self) -> None:
-        for key, events in self._selector.select(self._patience()):
-            if key.fileobj is self._wake_out:
-                _drain(self._wake_out)
-                continue
+        for key, events in self._reactor.select(self._patience()):
             for write, function in list(key.data.items()):
                 if events & (selectors.EVENT_WRITE if write else selectors.EVENT_READ):
                     _logged(function, ())

@@ -61,9 +61,13 @@ class UpgradeMiddleware:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         upgrade = environ[KEY] = Upgrade()
+        accepted = False
         try:
             body = self.wsgi_app(environ, start_response)
+            if upgrade.takeover is not None:
+                body = upgrade.takeover()
+                accepted = True
         finally:
-            if upgrade.takeover is None and upgrade.abandon is not None:
+            if not accepted and upgrade.abandon is not None:
                 upgrade.abandon()
-        return body if upgrade.takeover is None else upgrade.takeover()
+        return body

@@ -22,7 +22,7 @@ logger = logging.getLogger("flask_cable")
 
 Encode = Callable[[Any, bytes], Frame]
 Listener = Callable[[str], object]
-Group = tuple[Encode, Any]
+Encoding = tuple[Encode, Any]
 
 
 class Bus(Protocol):
@@ -40,17 +40,17 @@ class Bus(Protocol):
 class _Audience:
     """Who hears one stream here."""
 
-    __slots__ = ("groups", "listeners", "live", "subscription", "waiting")
+    __slots__ = ("listeners", "live", "members", "subscription", "waiting")
 
     def __init__(self) -> None:
-        self.groups: dict[Group, dict[Connection, None]] = {}
+        self.members: dict[Encoding, dict[Connection, None]] = {}
         self.listeners: dict[Listener, None] = {}
         self.waiting: list[Callable[[], object]] = []
         self.live = False
         self.subscription = -1
 
     def __bool__(self) -> bool:
-        return bool(self.groups or self.listeners)
+        return bool(self.members or self.listeners)
 
 
 class Hub:
@@ -76,7 +76,7 @@ class Hub:
         audience = self._streams.get(stream)
         if audience is None:
             return 0
-        return len(audience.listeners) + sum(len(members) for members in audience.groups.values())
+        return len(audience.listeners) + sum(map(len, audience.members.values()))
 
     # Joining and leaving.
 
@@ -90,19 +90,19 @@ class Hub:
         """
         with self.executor.guard:
             audience, first = self._audience(stream)
-            audience.groups.setdefault((encode, key), {})[connection] = None
+            audience.members.setdefault((encode, key), {})[connection] = None
             return self._await_live(stream, audience, first, on_live)
 
     def leave(self, stream: str, connection: Connection, encode: Encode, key: Any) -> bool:
         """Undo ``join``; False when the connection was not there."""
         with self.executor.guard:
             audience = self._streams.get(stream)
-            members = audience.groups.get((encode, key), {}) if audience else {}
+            members = audience.members.get((encode, key), {}) if audience else {}
             if audience is None or connection not in members:
                 return False
             del members[connection]
             if not members:
-                del audience.groups[(encode, key)]
+                del audience.members[(encode, key)]
             self._leave_if_empty(stream, audience)
             return True
 
@@ -181,9 +181,9 @@ class Hub:
         """Hand a published message to this process's audience."""
         head, _, text = message.partition("|")
         skipped = self._local_id(head[1:])
-        if audience.groups:
+        if audience.members:
             body = text.encode() if head[:1] == "j" else _as_json(text)
-            for (encode, key), members in list(audience.groups.items()):
+            for (encode, key), members in list(audience.members.items()):
                 _fan_out(encode(key, body), list(members), skipped)
         for listener in list(audience.listeners):
             if listener in audience.listeners:  # it may have left while others were called

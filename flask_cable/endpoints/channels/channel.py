@@ -23,7 +23,7 @@ from ...core.callbacks import (
 )
 from ...core.connection import Connection
 from ...core.executor import Timer
-from ...errors import NotReady, UnknownAction
+from ...errors import ConfigError, NotReady, UnknownAction
 from ...streams import Coder, JsonCoder, broadcasting_for, channel_name, stream_key
 from .actions import Actions, collect_actions
 from .timers import Callback, PeriodicTimer, checked_timer, collect_timers
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .handler import ChannelsHandler
 
 HOOKS = ("before_subscribe", "after_subscribe", "before_unsubscribe", "after_unsubscribe")
+FRAMEWORK = frozenset(("actions", "broadcaster", "hooks", "periodic_timers", "registered_as", "rescues"))
 Broadcast = Callable[..., None]
 
 
@@ -81,6 +82,8 @@ class Channel:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        for name in FRAMEWORK.intersection(vars(cls)):
+            raise ConfigError(f"{cls.__name__}.{name}: the name is the framework's own; choose another")
         cls.actions = collect_actions(cls, Channel)
         cls.hooks = collect_hooks(cls, HOOKS)
         cls.rescues = collect_rescues(cls)
