@@ -34,6 +34,10 @@ def _is_seconds(value: Any) -> bool:
     return _is_number(value) and value > 0
 
 
+def _is_seconds_or_none(value: Any) -> bool:
+    return value is None or _is_seconds(value)
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
@@ -78,11 +82,27 @@ KEYS: dict[str, Key] = {
     "CABLE_MAX_MESSAGE_BYTES": Key(2**20, _is_count, COUNT, "the largest message of a peer; past it 1009"),
     "CABLE_HANDSHAKE_TIMEOUT": Key(10.0, _is_seconds, SECONDS, "from handshake to welcome; past it 1013"),
     "CABLE_CLOSE_TIMEOUT": Key(10.0, _is_seconds, SECONDS, "for a peer to answer a close frame"),
+    "CABLE_STALE_AFTER": Key(60.0, _is_seconds, SECONDS, "of silence, pings included, until a peer is gone"),
+    "CABLE_IDLE_TIMEOUT": Key(
+        None, _is_seconds_or_none, f"{SECONDS}, or None", "without a message until a peer is disconnected"
+    ),
+    "CABLE_DRAIN_SECONDS": Key(5.0, _is_seconds, SECONDS, "over which peers are told that the server ends"),
     "CABLE_PING_INTERVAL": Key(3.0, _is_seconds, SECONDS, "between beats; stock clients give up after 6"),
     "CABLE_OUTBOX_BYTES": Key(2**20, _is_count, COUNT, "bytes that may wait for a peer that does not read"),
     "CABLE_INBOX_MESSAGES": Key(
         1000, _is_count, COUNT, "messages of one peer that may wait; past it the peer is not read"
     ),
+    "CABLE_OUTBOX_MESSAGES": Key(10_000, _is_count, COUNT, "messages that may wait for such a peer"),
+    "CABLE_MESSAGES_PER_SECOND": Key(
+        1000, _is_count, COUNT, "messages of one peer in the long run; past it 1008"
+    ),
+    "CABLE_MESSAGES_BURST": Key(5000, _is_count, COUNT, "messages of one peer at once; past it 1008"),
+    "CABLE_MAX_SUBSCRIPTIONS": Key(
+        1000, _is_count, COUNT, "subscriptions of one connection; past it rejected"
+    ),
+    "CABLE_MAX_STREAMS": Key(1000, _is_count, COUNT, "streams of one subscription; past it an error"),
+    "CABLE_MAX_IDENTIFIER_BYTES": Key(4096, _is_count, COUNT, "length of an identifier; past it rejected"),
+    "CABLE_COMPRESSION": Key(False, _is_bool, BOOL, "whether permessage-deflate is offered to peers"),
     "CABLE_WORKERS": Key(1000, _is_count, COUNT, "greenlets (or threads, 32 at most) that work at once"),
     "CABLE_EXECUTOR": Key("auto", _is_executor, "auto, gevent, threads or manual", "who runs the work"),
 }

@@ -13,7 +13,8 @@ CableError
     ├── UnknownChannel
     ├── UnknownSubscription
     ├── AlreadySubscribed
-    └── UnknownAction
+    ├── UnknownAction
+    └── TooMany                 one more than a limit allows
 """
 
 
@@ -71,3 +72,7 @@ class AlreadySubscribed(CommandError):
 
 class UnknownAction(CommandError):
     """The channel declares no such action."""
+
+
+class TooMany(CommandError):
+    """One more than a limit allows; the message names the limit's key."""

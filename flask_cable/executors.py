@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import queue
 import selectors
 import socket
 import sys
@@ -16,7 +17,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .core.executor import Event, Executor, Job, ManualExecutor, Timer
@@ -141,9 +141,11 @@ class GeventExecutor(Executor):
     def watch(self, sock: Any, function: Job, write: bool = False) -> Any:
         watcher = self._loop.io(sock.fileno(), 2 if write else 1)
         watcher.start(function)
+        self.watched += 1
         return watcher
 
     def unwatch(self, watch: Any) -> None:
+        self.watched -= 1
         watch.stop()
         watch.close()
 
@@ -192,7 +194,10 @@ class ThreadExecutor(Executor):
 
     def __init__(self, workers: int = 32) -> None:
         self.guard = threading.RLock()
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="flask-cable")
+        self._limit = workers
+        self._workers = 0
+        self._idle = 0
+        self._jobs: queue.SimpleQueue[tuple[Job, tuple[Any, ...]] | None] = queue.SimpleQueue()
         self._selector: selectors.BaseSelector | None = None
         self._wakers: tuple[socket.socket, socket.socket] | None = None
         self._calls: deque[tuple[Job, tuple[Any, ...]]] = deque()
@@ -202,10 +207,25 @@ class ThreadExecutor(Executor):
         self._thread: threading.Thread | None = None
 
     def submit(self, function: Job, *args: Any) -> None:
-        try:
-            self._pool.submit(_logged, function, args)
-        except RuntimeError:  # the interpreter is going down, and nobody waits for this any more
-            logger.debug("too late to run %r", function)
+        with self.guard:
+            if self._idle > self._jobs.qsize() or self._workers >= self._limit:
+                return self._jobs.put((function, args))
+            self._workers += 1
+        # daemon threads, which still work when the interpreter has joined all others and sockets are drained
+        threading.Thread(target=self._worker, args=(function, args), name="flask-cable", daemon=True).start()
+
+    def _worker(self, function: Job, args: tuple[Any, ...]) -> None:
+        while True:
+            _logged(function, args)
+            del function, args  # an idle worker keeps nothing alive
+            with self.guard:
+                self._idle += 1
+            job = self._jobs.get()
+            with self.guard:
+                self._idle -= 1
+            if job is None:
+                return
+            function, args = job
 
     def is_home(self) -> bool:
         return True  # any thread may send: transports have a lock
@@ -230,6 +250,7 @@ class ThreadExecutor(Executor):
         watch = _ThreadWatch(sock, function, write)
         with self.guard:
             self._select(sock, {**self._watches_of(sock), write: function})
+            self.watched += 1
         self._wake()
         return watch
 
@@ -238,6 +259,7 @@ class ThreadExecutor(Executor):
             watches = dict(self._watches_of(watch.sock))
             if watches.pop(watch.write, None) is not None:
                 self._select(watch.sock, watches)
+                self.watched -= 1
 
     def _watches_of(self, sock: Any) -> dict[bool, Job]:
         try:
@@ -273,7 +295,8 @@ class ThreadExecutor(Executor):
     def stop(self) -> None:
         self._stopping = True
         self._wake()
-        self._pool.shutdown(wait=False)
+        for _ in range(self._workers):
+            self._jobs.put(None)
 
     # The reactor.
 

@@ -19,15 +19,19 @@ from flask.json.provider import DefaultJSONProvider
 from . import signals
 from .config import Config
 from .core.connection import Connection
-from .core.heartbeat import Heartbeat
+from .core.drain import Drain
+from .core.handler import Rate
+from .core.heartbeat import Heartbeat, IdleWatch, Liveness
 from .core.hub import Hub
 from .core.registry import Registry
-from .endpoints.channels import ChannelsHandler
+from .core.rounds import Rounds
+from .endpoints.channels import ChannelLimits, ChannelsHandler
 from .errors import UnsupportedServer
 from .executors import choose_executor
 from .handshake import Handshake
+from .lifespan import Lifespan
 from .origin import refused_origin
-from .protocols import opening
+from .protocols import deflate, opening
 from .protocols.actioncable import ActionCable, negotiate
 from .protocols.json import Json, enum_aware
 from .pubsub import open_pubsub
@@ -79,16 +83,39 @@ class Runtime:
             cable.channels,
             protocol,
             self.registry,
-            Heartbeat(self.executor, config.ping_interval, protocol.ping),
+            self._watches(protocol),
             hub=self.hub,
             executor=self.executor,
             scope=app.app_context,
             inbox_limit=config.inbox_messages,
             sender=app,
         )
+        self.handler.rate = Rate(config.messages_per_second, config.messages_burst)
+        self.handler.limits = ChannelLimits(
+            config.max_subscriptions, config.max_streams, config.max_identifier_bytes
+        )
+        self.drain = Drain(self.registry, self.executor)
+        self.lifespan = Lifespan(self.drain, self.executor, config.drain_seconds)
+        self.lifespan.watch()
         self.codecs = Codecs(config.max_message_bytes)
-        self.limits = Limits(config.max_message_bytes, config.outbox_bytes, config.close_timeout)
+        self.inflating_codecs = Codecs(config.max_message_bytes, inflating=True)
+        self.limits = Limits(
+            config.max_message_bytes,
+            config.outbox_bytes,
+            config.close_timeout,
+            config.stale_after,
+            config.outbox_messages,
+        )
         logger.info("%s executor, %s pub/sub", self.executor.name, type(self.hub.bus).__name__)
+
+    def _watches(self, protocol: ActionCable) -> list[Rounds]:
+        watches: list[Rounds] = [
+            Heartbeat(self.executor, self.config.ping_interval, protocol.ping),
+            Liveness(self.executor, self.config.stale_after),
+        ]
+        if self.config.idle_timeout is not None:
+            watches.append(IdleWatch(self.executor, self.config.idle_timeout))
+        return watches
 
     # The handshake, inside the request.
 
@@ -111,6 +138,8 @@ class Runtime:
         if reason is not None:
             logger.warning("refused a WebSocket: %s", reason)
             return opening.Refusal(403, "This origin may not connect.")
+        if self.drain.started:
+            return opening.Refusal(503, "This process is about to end; come back.")
         if self.registry.taken >= self.config.max_connections:
             logger.warning("refused a WebSocket: CABLE_MAX_CONNECTIONS = %d", self.config.max_connections)
             return opening.Refusal(503, "Too many connections; come back later.")
@@ -134,8 +163,8 @@ class Runtime:
         """Run ``connect`` in the request's context; False when it raised something else than a refusal."""
         try:
             connection.open()
-        except Exception:
-            logger.exception("connection %s: connect raised; closing with 1011", connection.id)
+        except Exception as error:
+            self.handler.failed(connection, error)
             connection.is_rejected = True
             return False
         return True
@@ -162,19 +191,28 @@ class Runtime:
         connection.close(1013, "the pub/sub adapter did not answer in time")
 
     def _upgrade(self, environ: Environ, connection: Connection, begin: Any) -> UpgradeResponse:
-        key, subprotocol = environ["HTTP_SEC_WEBSOCKET_KEY"], negotiate(opening.offered(environ))
-        takeover = partial(self._take_over, environ, connection, begin)
-        return UpgradeResponse(takeover, opening.headers(key, subprotocol))
+        fields = opening.headers(environ["HTTP_SEC_WEBSOCKET_KEY"], negotiate(opening.offered(environ)))
+        extensions = self._extensions(environ)
+        if extensions is not None:
+            fields.append(("Sec-WebSocket-Extensions", extensions))
+        codecs = self.codecs if extensions is None else self.inflating_codecs
+        return UpgradeResponse(partial(self._take_over, environ, connection, begin, codecs), fields)
+
+    def _extensions(self, environ: Environ) -> str | None:
+        offers = environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS")
+        if not self.config.compression or not offers or is_upgraded(environ):
+            return None
+        return deflate.negotiate(offers)
 
     def _take_over(
-        self, environ: Environ, connection: Connection, begin: Any, fields: Fields
+        self, environ: Environ, connection: Connection, begin: Any, codecs: Codecs, fields: Fields
     ) -> Iterable[bytes]:
         sock = find_socket(environ)
         if sock is None:
             open_loopback(environ, connection, fields, begin)
             return ()
         head = b"" if is_upgraded(environ) else opening.head(fields)
-        resources = (self.executor, self.codecs, self.limits)
+        resources = (self.executor, codecs, self.limits)
         transport, stand_in = open_native(sock, connection, head, begin, resources)
         if stand_in is not None:
             return stand_in

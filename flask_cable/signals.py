@@ -25,5 +25,8 @@ unsubscribed = _signals.signal("cable-unsubscribed")
 command_failed = _signals.signal("cable-command-failed")
 """A peer's command could not be carried out, or a hook raised: ``connection``, ``error``."""
 
+too_slow = _signals.signal("cable-too-slow")
+"""A peer that does not read what it is sent is about to be disconnected: ``connection``."""
+
 broadcasting = _signals.signal("cable-broadcasting")
 """A message goes out to a stream: ``stream``, ``text`` (its JSON, or what the coder made of it)."""

@@ -27,7 +27,7 @@ from .callbacks import (
     run_hooks,
 )
 from .executor import Timer
-from .handler import Handler
+from .handler import Handler, Rate
 
 Job = tuple[Callable[..., Any], tuple[Any, ...]]
 _ONE: tuple[str, ...] = ()
@@ -47,6 +47,9 @@ class Carrier(Protocol):
 
     def resume(self) -> None:
         """Read again."""
+
+    def probe(self, limit: int) -> None:
+        """Ask for a sign of life; a peer that gave none since ``limit`` probes is gone."""
 
 
 class Handshake(Protocol):
@@ -80,6 +83,9 @@ class _Unattached:
 
     def resume(self) -> None:
         """Nothing is read yet."""
+
+    def probe(self, limit: int) -> None:
+        """Nobody is there yet."""
 
 
 class _Identifier:
@@ -121,6 +127,7 @@ class Connection:
     __slots__ = (
         "__weakref__",
         "_busy",
+        "_busy_until",
         "_closed",
         "_data",
         "_deaf",
@@ -132,6 +139,7 @@ class Connection:
         "id",
         "identifiers",
         "is_rejected",
+        "silent_looks",
         "state",
         "transport",
     )
@@ -159,7 +167,9 @@ class Connection:
         self.state: Any = None
         self.is_rejected = False
         self.complained = False
+        self.silent_looks = 0  # since the last message; see IdleWatch
         self._data: Any = None
+        self._busy_until = 0.0
         self._inbox: deque[Job] | None = None
         self._busy = self._closed = self._deaf = self._paused = False
 
@@ -240,13 +250,13 @@ class Connection:
         self.handler.executor.call_home(self.transport.send, frame)
         return True
 
-    def disconnect(self, reason: str | None = None, reconnect: bool = True) -> None:
-        """Say in the protocol's words that this is the end, and close (1000)."""
+    def disconnect(self, reason: str | None = None, reconnect: bool = True, code: int = 1000) -> None:
+        """Say in the protocol's words that this is the end, and close with ``code``."""
         if not self.handler.executor.is_home():
-            return self.handler.executor.call_home(self.disconnect, reason, reconnect)
+            return self.handler.executor.call_home(self.disconnect, reason, reconnect, code)
         if not self._closed:
             self.handler.say_disconnect(self, reason, reconnect)
-            self.close()
+            self.close(code)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close with an RFC 6455 code; what the peer said that is still unread is ignored."""
@@ -285,14 +295,30 @@ class Connection:
 
     def handle_messages(self, messages: Iterable[str | bytes]) -> None:
         """Whole messages have come."""
+        self.silent_looks = 0
+        rate = self.handler.rate
         for message in messages:
+            if rate is not None and not self._is_within(rate):
+                return self.close(1008, "too many messages")
             self.post(self._received, message)
+
+    def _is_within(self, rate: Rate) -> bool:
+        """A bucket that holds ``rate.burst`` messages and loses ``rate.per_second``; kept as its end."""
+        now = self.handler.executor.monotonic()
+        self._busy_until = max(self._busy_until, now) + 1.0 / rate.per_second
+        return self._busy_until - now <= rate.burst / rate.per_second
 
     def handle_close(self, code: int, reason: str) -> None:
         """The peer is gone; what it said before is still worked on. Only the first call counts."""
         if not self._closed:
             self._closed = True
             self.post(self._finish, code, reason)
+
+    def handle_too_slow(self) -> None:
+        """More waits for the peer than it may let wait; it is told to come back."""
+        if not self._closed:
+            self.handler.too_slow(self)
+            self.disconnect("too_slow", reconnect=True)
 
     # The connection's own time line.
 

@@ -19,6 +19,9 @@ logger = logging.getLogger("flask_cable")
 
 Job = Callable[..., object]
 
+ROUNDING = 1e-6
+"""Seconds by which sums of intervals may be off."""
+
 
 class Timer(Protocol):
     """A call that will happen, once or again and again."""
@@ -43,6 +46,9 @@ class Executor(ABC):
     name = "executor"
     guard: AbstractContextManager[Any] = nullcontext()
     """Held for a few instructions around shared state; nothing blocks inside."""
+
+    watched = 0
+    """How many watches there are: sockets that are read, and those that wait to be written."""
 
     threaded = False
     """Whether several threads may work for one connection, so that transports need a lock."""
@@ -157,7 +163,7 @@ class ManualExecutor(Executor):
     def advance(self, seconds: float) -> None:
         """Move time on, firing what falls due in its order."""
         end = self.now + seconds
-        while self._timers and self._timers[0][0] <= end:
+        while self._timers and self._timers[0][0] <= end + ROUNDING:
             due, _, timer = heapq.heappop(self._timers)
             self.now = max(self.now, due)
             self._fire(timer)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..protocols.frames import Frame
 from .executor import Executor
@@ -14,6 +14,14 @@ from .executor import Executor
 if TYPE_CHECKING:
     from .connection import Connection
     from .hub import Hub
+
+
+class Rate(NamedTuple):
+    """How many messages of one peer are taken: ``burst`` at once, ``per_second`` in the long run."""
+
+    per_second: float
+    burst: float
+
 
 Scope = Callable[[], AbstractContextManager[Any]]
 
@@ -29,6 +37,7 @@ class Handler(ABC):
         executor: where work runs.
         scope: makes the context that user code runs in, afresh for each piece of work.
         inbox_limit: how many messages of one peer may wait before its socket is not read any more.
+        rate: how many messages of one peer are taken; past it close 1008. None takes all.
         counts: what was refused or failed, by kind.
         sender: who sends the signals: the Flask application.
     """
@@ -46,6 +55,7 @@ class Handler(ABC):
         self.scope = scope
         self.inbox_limit = inbox_limit
         self.sender = sender
+        self.rate: Rate | None = None
         self.counts: Counter[str] = Counter()
 
     @abstractmethod
@@ -67,6 +77,10 @@ class Handler(ABC):
     @abstractmethod
     def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
         """Tell the peer in the protocol's words that this is the end, and whether to come back."""
+
+    def too_slow(self, connection: Connection) -> None:
+        """A peer does not read what it is sent, and is about to be disconnected for it."""
+        self.counts["too_slow"] += 1
 
     def failed(self, connection: Connection, error: BaseException) -> None:
         """Something raised that nobody rescued: it is logged, and the connection lives on."""

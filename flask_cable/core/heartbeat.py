@@ -1,59 +1,59 @@
-"""Heartbeat: one beat for all connections, encoded once and spread over the period.
-
-Every connection hears a beat each period; neighbours hear it at different times and each
-process starts elsewhere in the period, so that ten thousand peers are not sent to in one go.
-"""
+"""What watches over open connections: beats for peers to hear, and finding those who hear nothing."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..protocols.frames import Frame
-from .executor import Executor, Timer
+from .executor import Executor
+from .rounds import Rounds
 
 if TYPE_CHECKING:
     from .connection import Connection
 
-PHASES = 30
+PROBES = 3
+"""A peer that stays silent through so many probes is gone."""
 
 
-class Heartbeat:
-    """Sends ``make_frame(seconds since the epoch)`` to its connections every ``period`` seconds."""
+class Heartbeat(Rounds):
+    """Sends ``make_frame(seconds since the epoch)`` to its connections every ``period`` seconds.
+
+    The frame is made once for all who are due at the same time.
+    """
 
     def __init__(self, executor: Executor, period: float, make_frame: Callable[[float], Frame]) -> None:
-        self._executor = executor
-        self._period = period
+        super().__init__(executor, period)
         self._make_frame = make_frame
-        self._phases: list[dict[Connection, None]] = [{} for _ in range(PHASES)]
-        self._offset = random.randrange(PHASES)
-        self._now = 0
-        self._timer: Timer | None = None
 
-    def add(self, connection: Connection) -> None:
-        """Start to beat for ``connection``; its first beat comes within one period."""
-        with self._executor.guard:
-            self._phase_of(connection)[connection] = None
-            if self._timer is None:
-                self._timer = self._executor.every(self._period / PHASES, self._beat)
+    def visit(self, due: list[Connection]) -> None:
+        frame = self._make_frame(self.executor.time())
+        for connection in due:
+            connection.transport.send(frame)
 
-    def discard(self, connection: Connection) -> None:
-        """Stop for ``connection``; harmless when it had none."""
-        with self._executor.guard:
-            self._phase_of(connection).pop(connection, None)
-            if self._timer is not None and not any(self._phases):
-                self._timer.cancel()
-                self._timer = None
 
-    def _phase_of(self, connection: Connection) -> dict[Connection, None]:
-        return self._phases[(connection.id + self._offset) % PHASES]
+class Liveness(Rounds):
+    """Probes its connections, and drops those whose peer was not heard for ``stale_after`` seconds.
 
-    def _beat(self) -> None:
-        with self._executor.guard:
-            self._now = (self._now + 1) % PHASES
-            due = list(self._phases[self._now])
-        if due:
-            frame = self._make_frame(self._executor.time())
-            for connection in due:
-                connection.transport.send(frame)
+    A half-open connection, whose peer has vanished without a word, is found in no other way.
+    """
+
+    def __init__(self, executor: Executor, stale_after: float) -> None:
+        super().__init__(executor, stale_after / PROBES)
+
+    def visit(self, due: list[Connection]) -> None:
+        for connection in due:
+            connection.transport.probe(PROBES)
+
+
+class IdleWatch(Rounds):
+    """Disconnects those whose peer has sent no message for ``seconds``, and at most half as much more."""
+
+    def __init__(self, executor: Executor, seconds: float) -> None:
+        super().__init__(executor, seconds / 2)
+
+    def visit(self, due: list[Connection]) -> None:
+        for connection in due:
+            connection.silent_looks += 1
+            if connection.silent_looks > 2:
+                connection.disconnect("idle_timeout")

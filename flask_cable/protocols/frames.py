@@ -1,12 +1,30 @@
 """A message to a peer, encoded once however many peers it goes to.
 
-Transports that own a socket send ``wire``; those that carry messages send ``payload``.
+Transports that own a socket send ``wire``, or ``deflated()`` where compression was negotiated; those that
+carry messages send ``payload``.
 """
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Hashable
+from typing import NamedTuple
+
 TEXT = 0x1
 BINARY = 0x2
+PING = 0x9
+
+DROP_OLDEST, KEEP_LATEST = "drop_oldest", "keep_latest"
+
+WORTH_DEFLATING = 64
+"""Bytes below which compression gains nothing."""
+
+
+class Lane(NamedTuple):
+    """What may happen to a frame that waits for a slow peer: its policy, and which frames it concerns."""
+
+    policy: str
+    key: Hashable
 
 
 class Frame:
@@ -15,23 +33,44 @@ class Frame:
     Attributes:
         payload: what the application sends; UTF-8 when ``opcode`` is TEXT.
         wire: header and payload as they go on the socket.
+        lane: what to do with it when the peer is behind; None keeps it, or ends the connection.
     """
 
-    __slots__ = ("opcode", "payload", "wire")
+    __slots__ = ("_deflated", "lane", "opcode", "payload", "wire")
 
-    def __init__(self, payload: bytes, opcode: int = TEXT) -> None:
+    def __init__(self, payload: bytes, opcode: int = TEXT, lane: Lane | None = None) -> None:
         self.opcode = opcode
         self.payload = payload
         self.wire = header(opcode, len(payload)) + payload
+        self.lane = lane
+        self._deflated: bytes | None = None
 
     def __repr__(self) -> str:
         return f"<Frame {self.opcode} {self.payload[:40]!r}>"
 
+    def deflated(self) -> bytes:
+        """``wire``, compressed once for all peers: nothing is carried from message to message (RFC 7692)."""
+        if self._deflated is None:
+            self._deflated = self.wire
+            if len(self.payload) >= WORTH_DEFLATING and self.opcode in (TEXT, BINARY):
+                squeezed = _deflate(self.payload)
+                self._deflated = header(self.opcode, len(squeezed), RSV1) + squeezed
+        return self._deflated
 
-def header(opcode: int, size: int) -> bytes:
+
+RSV1 = 0x40
+
+
+def header(opcode: int, size: int, bits: int = 0) -> bytes:
     """The header of a final, unmasked frame with a payload of ``size`` bytes."""
+    first = 0x80 | bits | opcode
     if size < 126:
-        return bytes((0x80 | opcode, size))
+        return bytes((first, size))
     if size < 65536:
-        return bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big")
-    return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big")
+        return bytes((first, 126)) + size.to_bytes(2, "big")
+    return bytes((first, 127)) + size.to_bytes(8, "big")
+
+
+def _deflate(payload: bytes) -> bytes:
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return (deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]

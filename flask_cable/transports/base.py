@@ -16,11 +16,15 @@ class Limits(NamedTuple):
         message: the largest message a peer may send, in bytes; past it 1009.
         outbox: how many bytes may wait for a peer that does not read.
         close_timeout: seconds that a peer has to answer a close frame, or to read what is left.
+        outbox_messages: how many frames may wait for it.
+        stale_after: seconds after which a peer that gives no sign of life is gone.
     """
 
     message: int = 2**20
     outbox: int = 2**20
     close_timeout: float = 10.0
+    stale_after: float = 60.0
+    outbox_messages: int = 10_000
 
 
 class Transport(ABC):
@@ -50,6 +54,9 @@ class Transport(ABC):
     @abstractmethod
     def resume(self) -> None:
         """Read again."""
+
+    def probe(self, limit: int) -> None:  # noqa: B027 - some are told by others when a peer has vanished
+        """Ask for a sign of life; a peer that gave none since ``limit`` probes is gone."""
 
     def hold(self) -> None:  # noqa: B027 - most give the server's thread back
         """Keep the caller until the peer is gone, where the server's thread cannot be given back."""

@@ -18,13 +18,16 @@ from websockets.protocol import SERVER, Protocol, State
 from ..core.connection import Connection
 from ..core.executor import Event, Executor
 from ..errors import UnsupportedServer
-from ..protocols.frames import Frame
+from ..protocols import deflate
+from ..protocols.frames import PING, Frame
 from .base import Limits, clipped
 from .writing import WOULD_BLOCK, SocketTransport, is_tls
 
 SOCKET_KEYS = ("gunicorn.socket", "gunicorn.sock", "werkzeug.socket")
 CHUNK = 65536
 CONTROL = (Opcode.PING, Opcode.PONG, Opcode.CLOSE)
+WEBSOCKET_PING = Frame(b"", PING)
+USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux
 TLS_LINGER = 0.2
 """Seconds between our last TLS byte and the end of the socket."""
 
@@ -35,8 +38,9 @@ class Codecs:
     An idle connection has none: between two messages a parser has nothing to remember.
     """
 
-    def __init__(self, max_size: int) -> None:
+    def __init__(self, max_size: int, inflating: bool = False) -> None:
         self._max_size = max_size
+        self.inflating = inflating
         self._idle: list[Protocol] = []
 
     def lend(self) -> Protocol:
@@ -44,7 +48,10 @@ class Codecs:
         try:
             return self._idle.pop()
         except IndexError:
-            return Protocol(SERVER, max_size=self._max_size)
+            codec = Protocol(SERVER, max_size=self._max_size)
+            if self.inflating:
+                codec.extensions = [deflate.inflater()]
+            return codec
 
     def take_back(self, codec: Protocol) -> bool:
         """Take back a parser that remembers nothing; False when it has to stay with its connection."""
@@ -58,22 +65,24 @@ class Codecs:
 class NativeTransport(SocketTransport):
     """One socket, watched by the executor."""
 
-    __slots__ = ("_codec", "_codecs", "_gone", "_partial", "_reading")
+    __slots__ = ("_codec", "_codecs", "_gone", "_partial", "_reading", "_silence")
 
     def __init__(
         self, connection: Connection, sock: Any, executor: Executor, codecs: Codecs, limits: Limits
     ) -> None:
         super().__init__(connection, sock, executor, limits)
         self._codecs = codecs
+        self._deflated = codecs.inflating
         self._codec: Protocol | None = None
         self._partial: tuple[bool, bytearray] | None = None
         self._reading: Any = None
+        self._silence = 0  # probes since something was heard
         self._gone: Event | None = None
 
     def start(self, head: bytes) -> None:
         """Answer the handshake with ``head``, if the server has not done so, and begin to read."""
         self._sock.setblocking(False)
-        _no_delay(self._sock)
+        _set_options(self._sock, self._limits)
         if head:
             self._write(head)
         self.resume()
@@ -94,7 +103,18 @@ class NativeTransport(SocketTransport):
         if self._reading is None and self._sock is not None:
             self._reading = self._executor.watch(self._sock, self._readable)
 
+    def probe(self, limit: int) -> None:
+        if self._reading is None:  # we do not listen, so silence says nothing
+            return
+        if self._silence >= limit:
+            self.connection.handler.counts["stale"] += 1
+            self._lost()
+            return
+        self._silence += 1
+        self.send(WEBSOCKET_PING)
+
     def _readable(self) -> None:
+        self._silence = 0
         more = self._reading is not None
         while more:
             try:
@@ -295,9 +315,12 @@ def take_over(sock: Any) -> tuple[Any, StandIn | None]:
     return taken, StandIn(far)
 
 
-def _no_delay(sock: Any) -> None:
+def _set_options(sock: Any, limits: Limits) -> None:
+    """Send small frames at once, and let the kernel give up on a peer that acknowledges nothing."""
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if USER_TIMEOUT is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, USER_TIMEOUT, int(limits.stale_after * 1000))
     except OSError:  # not TCP
         return
 

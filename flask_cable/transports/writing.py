@@ -22,7 +22,17 @@ WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLW
 class SocketTransport(Transport):
     """A transport whose ``_sock`` has a ``send`` that never blocks."""
 
-    __slots__ = ("_ending", "_executor", "_limits", "_open", "_outbox", "_sock", "_timer", "_writing")
+    __slots__ = (
+        "_deflated",
+        "_ending",
+        "_executor",
+        "_limits",
+        "_open",
+        "_outbox",
+        "_sock",
+        "_timer",
+        "_writing",
+    )
 
     def __init__(self, connection: Connection, sock: Any, executor: Executor, limits: Limits) -> None:
         super().__init__(connection)
@@ -31,6 +41,7 @@ class SocketTransport(Transport):
         self._limits = limits
         self._open = True
         self._ending = False
+        self._deflated = False
         self._outbox: Outbox | None = None
         self._writing: Any = None
         self._timer: Timer | None = None
@@ -38,9 +49,9 @@ class SocketTransport(Transport):
     def send(self, frame: Frame) -> bool:
         if not self._open:
             return False
+        wire = frame.deflated() if self._deflated else frame.wire
         if self._outbox is not None:
-            return self._outbox.add(frame.wire) or self._too_slow()
-        wire = frame.wire
+            return self._outbox.add(wire, frame.lane) or self._too_slow()
         try:
             sent = self._sock.send(wire)
         except WOULD_BLOCK:
@@ -56,14 +67,14 @@ class SocketTransport(Transport):
         """Drop what the peer would not read, and tell it to come back."""
         if self._outbox is not None:
             self._outbox.drop_unbegun()
-        self.connection.handler.counts["too_slow"] += 1
-        self._executor.call_home(self.connection.disconnect, "too_slow", True)
+        self._executor.call_home(self.connection.handle_too_slow)
         return False
 
     def _write(self, data: bytes) -> None:
         """Write control bytes, which no limit refuses."""
         if self._outbox is not None:
             self._outbox.limit += len(data)
+            self._outbox.max_messages += 1
             self._outbox.add(data)
             return
         try:
@@ -77,7 +88,7 @@ class SocketTransport(Transport):
             self._wait_to_write(data, sent)
 
     def _wait_to_write(self, data: bytes, sent: int) -> None:
-        self._outbox = Outbox(self._limits.outbox)
+        self._outbox = Outbox(self._limits.outbox, self._limits.outbox_messages)
         self._outbox.add(memoryview(data)[sent:], begun=sent > 0)
         self._writing = self._executor.watch(self._sock, self._writable, write=True)
 

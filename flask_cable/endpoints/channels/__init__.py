@@ -5,7 +5,7 @@ timers, ``handler.py`` the protocol's commands.
 """
 
 from .channel import Channel
-from .handler import ChannelsHandler
+from .handler import ChannelLimits, ChannelsHandler
 from .timers import periodically
 
-__all__ = ["Channel", "ChannelsHandler", "periodically"]
+__all__ = ["Channel", "ChannelLimits", "ChannelsHandler", "periodically"]

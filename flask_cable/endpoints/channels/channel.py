@@ -23,7 +23,8 @@ from ...core.callbacks import (
 )
 from ...core.connection import Connection
 from ...core.executor import Timer
-from ...errors import ConfigError, NotReady, UnknownAction
+from ...errors import ConfigError, NotReady, TooMany, UnknownAction
+from ...protocols.frames import DROP_OLDEST, KEEP_LATEST
 from ...streams import Coder, JsonCoder, broadcasting_for, channel_name, stream_key
 from .actions import Actions, collect_actions
 from .timers import Callback, PeriodicTimer, checked_timer, collect_timers
@@ -31,6 +32,8 @@ from .timers import Callback, PeriodicTimer, checked_timer, collect_timers
 if TYPE_CHECKING:
     from .handler import ChannelsHandler
 
+DISCONNECT = "disconnect"
+OVERFLOWS = (DISCONNECT, DROP_OLDEST, KEEP_LATEST)
 HOOKS = ("before_subscribe", "after_subscribe", "before_unsubscribe", "after_unsubscribe")
 FRAMEWORK = frozenset(("actions", "broadcaster", "hooks", "periodic_timers", "registered_as", "rescues"))
 Broadcast = Callable[..., None]
@@ -66,6 +69,10 @@ class Channel:
         "rejected",
     )
 
+    overflow: ClassVar[str] = DISCONNECT
+    """What happens when this channel's messages pile up for a peer that does not read: ``"disconnect"``
+    it, ``"drop_oldest"`` of this subscription and stream, or ``"keep_latest"`` of them only."""
+
     registered_as: ClassVar[str | None] = None
     actions: ClassVar[Actions] = {}
     hooks: ClassVar[Hooks] = {}
@@ -84,6 +91,8 @@ class Channel:
         super().__init_subclass__(**options)
         for name in FRAMEWORK.intersection(vars(cls)):
             raise ConfigError(f"{cls.__name__}.{name}: the name is the framework's own; choose another")
+        if cls.overflow not in OVERFLOWS:
+            raise ConfigError(f"{cls.__name__}.overflow is one of {', '.join(OVERFLOWS)}")
         cls.actions = collect_actions(cls, Channel)
         cls.hooks = collect_hooks(cls, HOOKS)
         cls.rescues = collect_rescues(cls)
@@ -212,6 +221,8 @@ class Channel:
             return
         name = stream_key(stream)
         self.stop_stream_from(name)
+        if len(self._streams) >= self._handler.limits.streams:
+            raise TooMany(f"CABLE_MAX_STREAMS: {len(self._streams)} are open in {self.identifier}")
         live = partial(self.connection.post, self._stream_live, name)
         if callback is None and (coder is None or isinstance(coder, JsonCoder)):
             self._streams[name] = None

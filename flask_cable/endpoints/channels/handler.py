@@ -6,25 +6,27 @@ a subscription that cannot be is rejected, or the stock client would ask again f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...core.connection import Connection
 from ...core.handler import Handler
-from ...core.heartbeat import Heartbeat
+from ...core.hub import Encode
 from ...core.registry import Registry
+from ...core.rounds import Rounds
 from ...errors import (
     AlreadySubscribed,
     CommandError,
     MalformedMessage,
+    TooMany,
     UnknownChannel,
     UnknownCommand,
     UnknownSubscription,
 )
 from ...protocols.actioncable import UNSUPPORTED, WELCOME, ActionCable, Command
-from ...protocols.frames import Frame
+from ...protocols.frames import DROP_OLDEST, KEEP_LATEST, Frame, Lane
 from ...signals import (
     broadcasting,
     command_failed,
@@ -32,15 +34,24 @@ from ...signals import (
     disconnected,
     subscribed,
     subscription_rejected,
+    too_slow,
     unsubscribed,
 )
 from ...streams import Coder
-from .channel import Channel
+from .channel import DISCONNECT, Channel
 
 Channels = Mapping[str, type[Channel]]
 
 SHARED = 512
 """Identifiers up to this length are remembered, so that peers who use the same one share it."""
+
+
+class ChannelLimits(NamedTuple):
+    """Bounds of what one peer may ask for: counts, and bytes of an identifier."""
+
+    subscriptions: int = 1000
+    streams: int = 1000
+    identifier: int = 4096
 
 
 class ChannelsHandler(Handler):
@@ -51,14 +62,20 @@ class ChannelsHandler(Handler):
         channels: Channels,
         protocol: ActionCable,
         registry: Registry,
-        heartbeat: Heartbeat,
+        watches: Sequence[Rounds] = (),
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.channels = channels
         self.protocol = protocol
         self.registry = registry
-        self.heartbeat = heartbeat
+        self.watches = watches
+        self.limits = ChannelLimits()
+        self._encoders: dict[str, Encode] = {
+            DISCONNECT: protocol.message,
+            DROP_OLDEST: partial(_laned, protocol, DROP_OLDEST),
+            KEEP_LATEST: partial(_laned, protocol, KEEP_LATEST),
+        }
         # Peers of one stream mostly share an identifier; they share its text and its params, too.
         self._resolve = lru_cache(maxsize=1024)(self._resolve_now)
 
@@ -66,7 +83,8 @@ class ChannelsHandler(Handler):
 
     def opened(self, connection: Connection) -> None:
         connection.send(WELCOME)
-        self.heartbeat.add(connection)
+        for watch in self.watches:
+            watch.add(connection)
         connected.send(self.sender, connection=connection)
 
     def received(self, connection: Connection, message: str | bytes) -> None:
@@ -84,7 +102,8 @@ class ChannelsHandler(Handler):
         return self.protocol.parse(message)
 
     def closed(self, connection: Connection, code: int, reason: str) -> None:
-        self.heartbeat.discard(connection)
+        for watch in self.watches:
+            watch.discard(connection)
         self.registry.remove(connection)
         for channel in list(self.subscriptions(connection).values()):
             self._isolated(connection, channel)
@@ -102,6 +121,10 @@ class ChannelsHandler(Handler):
 
     def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
         connection.send(self.protocol.disconnect(reason, reconnect))
+
+    def too_slow(self, connection: Connection) -> None:
+        super().too_slow(connection)
+        too_slow.send(self.sender, connection=connection)
 
     def failed(self, connection: Connection, error: BaseException) -> None:
         command_failed.send(self.sender, connection=connection, error=error)
@@ -124,11 +147,18 @@ class ChannelsHandler(Handler):
             return
         resolve = self._resolve if len(identifier) <= SHARED else self._resolve_now
         try:
+            self._check_limits(connection, identifier)
             identifier, channel_class, params = resolve(identifier)
         except CommandError:
             self._reject(connection, identifier)
             raise
         self.add_subscription(connection, channel_class(connection, identifier, params))
+
+    def _check_limits(self, connection: Connection, identifier: str) -> None:
+        if len(identifier) > self.limits.identifier:
+            raise TooMany(f"CABLE_MAX_IDENTIFIER_BYTES: an identifier of {len(identifier)}")
+        if len(self.subscriptions(connection)) >= self.limits.subscriptions:
+            raise TooMany(f"CABLE_MAX_SUBSCRIPTIONS: {self.limits.subscriptions} are open")
 
     def _subscribe_again(self, connection: Connection, channel: Channel) -> None:
         """The stock client repeats itself until confirmed; AnyCable's takes a second one for an error."""
@@ -229,11 +259,16 @@ class ChannelsHandler(Handler):
 
     def join(self, stream: str, channel: Channel, on_live: Any) -> bool:
         """Let a channel's peer hear a stream, one frame for all who share its identifier."""
-        return self.hub.join(stream, channel.connection, self.protocol.message, channel.identifier, on_live)
+        encode, key = self._encoding(channel, stream)
+        return self.hub.join(stream, channel.connection, encode, key, on_live)
 
     def leave(self, stream: str, channel: Channel) -> bool:
         """Undo ``join``."""
-        return self.hub.leave(stream, channel.connection, self.protocol.message, channel.identifier)
+        return self.hub.leave(stream, channel.connection, *self._encoding(channel, stream))
+
+    def _encoding(self, channel: Channel, stream: str) -> tuple[Encode, Any]:
+        key = channel.identifier if channel.overflow == DISCONNECT else (channel.identifier, stream)
+        return self._encoders[channel.overflow], key
 
     def confirm(self, channel: Channel) -> None:
         """Every stream of a channel is live, and ``subscribed`` has run."""
@@ -242,9 +277,8 @@ class ChannelsHandler(Handler):
 
     def transmit(self, channel: Channel, data: Any) -> bool:
         """Send data to one subscription."""
-        return channel.connection.send(
-            self.protocol.message(channel.identifier, self.protocol.json.encode(data))
-        )
+        encode, key = self._encoding(channel, "")
+        return channel.connection.send(encode(key, self.protocol.json.encode(data)))
 
     def broadcast(
         self, stream: str, data: Any, coder: Coder | None = None, exclude: Connection | Channel | None = None
@@ -254,6 +288,12 @@ class ChannelsHandler(Handler):
         connection = exclude.connection if isinstance(exclude, Channel) else exclude
         broadcasting.send(self.sender, stream=stream, text=text)
         self.hub.broadcast(stream, text, connection, raw=coder is not None)
+
+
+def _laned(protocol: ActionCable, policy: str, key: tuple[str, str], body: bytes) -> Frame:
+    frame = protocol.message(key[0], body)
+    frame.lane = Lane(policy, key)
+    return frame
 
 
 def _action(data: Mapping[str, Any]) -> str:

@@ -1,0 +1,68 @@
+"""Drain: the end of a process's life, told to every peer and spread out, so that they come back gently."""
+
+from __future__ import annotations
+
+import logging
+
+from .connection import Connection
+from .executor import Event, Executor
+from .registry import Registry
+
+logger = logging.getLogger("flask_cable")
+
+RATE = 500
+"""Peers a second that are told to go at most: Phoenix's drainer tells 5,000, whose peers are lighter."""
+
+TICK = 0.05
+REASON, CODE = "server_restart", 1012
+LINGER = 2.0
+"""Seconds that hooks and closing handshakes get after the last peer has been told."""
+
+
+class Drain:
+    """Disconnects every connection with ``server_restart`` and close code 1012, over some seconds.
+
+    Attributes:
+        started: whether peers are being told; no new ones are taken then.
+    """
+
+    def __init__(self, registry: Registry, executor: Executor) -> None:
+        self._registry = registry
+        self._executor = executor
+        self._done: Event = executor.event()
+        self._remaining: list[Connection] = []
+        self._per_tick = 1
+        self._deadline = 0.0
+        self.started = False
+
+    def start(self, seconds: float) -> None:
+        """Tell the first peers now and the last within ``seconds``; sooner when there are few."""
+        if self.started:
+            return
+        self.started = True
+        self._remaining = list(self._registry.values())
+        count = len(self._remaining)
+        ticks = max(1, round(min(seconds, count / RATE) / TICK))
+        self._per_tick = -(-count // ticks)
+        self._deadline = self._executor.monotonic() + ticks * TICK + LINGER
+        logger.info("draining %d connections within %.1f s", count, ticks * TICK)
+        self._tick()
+
+    def wait(self, timeout: float) -> None:
+        """Wait until everybody is gone and every hook has run."""
+        self._done.wait(timeout)
+
+    def _tick(self) -> None:
+        leaving = self._remaining[: self._per_tick]
+        del self._remaining[: self._per_tick]
+        for connection in leaving:
+            connection.disconnect(REASON, reconnect=True, code=CODE)
+        if self.is_over or self._executor.monotonic() > self._deadline:
+            self._done.set()
+        else:
+            self._executor.later(TICK, self._tick)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody is left: no connection whose hooks have not run, no socket that is not closed."""
+        return not (self._remaining or len(self._registry) or self._executor.watched)
