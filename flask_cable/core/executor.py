@@ -45,7 +45,7 @@ class Executor(ABC):
 
     name = "executor"
     guard: AbstractContextManager[Any] = nullcontext()
-    """Held for a few instructions around shared state; nothing blocks inside."""
+    """Held for a few instructions around shared state; nothing blocks inside, and it may be entered twice."""
 
     watched = 0
     """How many watches there are: sockets that are read, and those that wait to be written."""

@@ -45,16 +45,34 @@ class Json:
     ) -> None:
         self._dumps = dumps
         self._loads = loads
+        self.decode: Callable[[str], Any] = self._decode
+        if loads is json.loads:
+            self.decode = self._fast_decoder()
         self.encode: Callable[[Any], bytes] = self._encode_slowly
         if orjson is not None and default is not None:
             self.encode = self._fast_encoder(default, sort_keys)
 
-    def decode(self, text: str) -> Any:
+    def _decode(self, text: str) -> Any:
         """Decode JSON text. Raises ``ValueError`` for anything else, also when nested too deep."""
         try:
             return self._loads(text)
         except RecursionError as error:
             raise ValueError("nested too deep") from error
+
+    def _fast_decoder(self) -> Callable[[str], Any]:
+        """``json.loads`` without its preliminaries, which take longer than a small message itself."""
+        scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+        slowly = self._decode
+
+        def decode(text: str) -> Any:
+            """Decode JSON text. Raises ``ValueError`` for anything else, also when nested too deep."""
+            try:
+                value, end = scan(text, 0)
+            except (StopIteration, RecursionError):  # blank before it, or none at all
+                return slowly(text)
+            return value if end == len(text) else slowly(text)
+
+        return decode
 
     def _encode_slowly(self, value: Any) -> bytes:
         """Encode with the application's provider. Raises ``EncodeError``, which names the type."""

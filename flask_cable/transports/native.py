@@ -140,7 +140,8 @@ class NativeTransport(SocketTransport):
             if not self._assemble(codec, frame, messages):
                 break
         self._codec = None if self._codecs.take_back(codec) else codec
-        self._flush(codec)
+        if codec.writes:
+            self._flush(codec)
         if messages:
             self.connection.handle_messages(messages)
         if self._open and self._codec is codec and codec.state is not State.OPEN:

@@ -90,7 +90,9 @@ class ChannelsHandler(Handler):
     def received(self, connection: Connection, message: str | bytes) -> None:
         try:
             command = self._parse(message)
-            if connection.run_hooks("before_command"):
+            if not connection.hooks:
+                self._execute(connection, command)
+            elif connection.run_hooks("before_command"):
                 self._execute(connection, command)
                 connection.run_hooks("after_command")
         except Exception as error:
