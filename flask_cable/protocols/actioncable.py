@@ -49,7 +49,7 @@ class ActionCable:
         """
         fields = self._object(text, "a message")
         name = fields.get("command")
-        if name not in COMMANDS:
+        if not isinstance(name, str) or name not in COMMANDS:
             raise UnknownCommand(f"unknown command {_shown(name)}")
         identifier = fields.get("identifier")
         if not isinstance(identifier, str):

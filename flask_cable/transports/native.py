@@ -54,8 +54,8 @@ class Codecs:
             return codec
 
     def take_back(self, codec: Protocol) -> bool:
-        """Take back a parser that remembers nothing; False when it has to stay with its connection."""
-        if codec.state is not State.OPEN or codec.reader.buffer or codec.current_size is not None:
+        """Take back a parser that is between two messages; False when it has to stay with its connection."""
+        if codec.state is not State.OPEN or codec.reader.buffer:
             return False
         if len(self._idle) < 100:
             self._idle.append(codec)
@@ -139,7 +139,8 @@ class NativeTransport(SocketTransport):
         for frame in codec.events_received():
             if not self._assemble(codec, frame, messages):
                 break
-        self._codec = None if self._codecs.take_back(codec) else codec
+        kept = self._partial is not None or not self._codecs.take_back(codec)
+        self._codec = codec if kept else None
         if codec.writes:
             self._flush(codec)
         if messages:
