@@ -245,10 +245,13 @@ def json_of(app: Flask) -> Json:
     """JSON as the application's provider has it; compact, strict, and fast where that changes nothing."""
     provider = app.json
     kind = type(provider)
-    if not isinstance(provider, DefaultJSONProvider) or kind.dumps is not DefaultJSONProvider.dumps:
+    own = vars(provider)  # functions may be set on the object, too
+    dumps_is_own = kind.dumps is not DefaultJSONProvider.dumps or "dumps" in own
+    if not isinstance(provider, DefaultJSONProvider) or dumps_is_own:
         return Json(provider.dumps, provider.loads)
     default = enum_aware(provider.default)
     dumps = partial(provider.dumps, default=default, allow_nan=False, separators=(",", ":"))
-    loads = json.loads if kind.loads is DefaultJSONProvider.loads else provider.loads
+    is_plain = kind.loads is DefaultJSONProvider.loads and "loads" not in own
+    loads = json.loads if is_plain else provider.loads
     as_flask = provider.default is DefaultJSONProvider.default
     return Json(dumps, loads, default if as_flask else None, provider.sort_keys)

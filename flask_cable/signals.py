@@ -1,5 +1,6 @@
 """The moments that others may watch: blinker signals, whose sender is the Flask application."""
 
+from blinker import NamedSignal as NamedSignal
 from blinker import Namespace
 
 _signals = Namespace()

@@ -7,6 +7,7 @@ Methods are kept by name, so that a subclass may override them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -88,6 +89,8 @@ def _registering(owner: Any, decorate: Callable[[Function], Function]) -> Callab
 
 
 def _add(owner: Any, function: Callable[..., Any], kind: str, detail: Any) -> None:
+    for heir in owner.__subclasses__():
+        _add(heir, function, kind, detail)
     if kind == "rescue_from":
         owner.rescues = (*owner.rescues, (detail, function))
     else:
@@ -120,17 +123,22 @@ def _marked(cls: type, kinds: frozenset[str]) -> list[tuple[str, str, Any]]:
 
 def run_hooks(owner: Any, kind: str) -> bool:
     """Run the hooks of one kind; False as soon as one returns False, which skips the rest."""
-    return all(_call(owner, hook) is not False for hook in owner.hooks.get(kind, ()))
+    return all(hook() is not False for hook in hooks_of(owner, kind))
+
+
+def hooks_of(owner: Any, kind: str) -> list[Callable[..., Any]]:
+    """The hooks of one kind, ready to be called."""
+    return [_bound(owner, hook) for hook in owner.hooks.get(kind, ())]
 
 
 def rescue(owner: Any, error: BaseException) -> bool:
     """Let the best handler of ``owner`` answer ``error``; False when there is none."""
     for errors, hook in reversed(owner.rescues):
         if isinstance(error, errors):
-            _call(owner, hook, error)
+            _bound(owner, hook)(error)
             return True
     return False
 
 
-def _call(owner: Any, hook: Hook, *args: Any) -> Any:
-    return getattr(owner, hook)(*args) if isinstance(hook, str) else hook(owner, *args)
+def _bound(owner: Any, hook: Hook) -> Callable[..., Any]:
+    return getattr(owner, hook) if isinstance(hook, str) else partial(hook, owner)

@@ -125,14 +125,14 @@ class Connection:
     """
 
     __slots__ = (
+        "__busy",
+        "__busy_until",
+        "__closed",
+        "__data",
+        "__deaf",
+        "__inbox",
+        "__paused",
         "__weakref__",
-        "_busy",
-        "_busy_until",
-        "_closed",
-        "_data",
-        "_deaf",
-        "_inbox",
-        "_paused",
         "complained",
         "handler",
         "handshake",
@@ -168,10 +168,10 @@ class Connection:
         self.is_rejected = False
         self.complained = False
         self.silent_looks = 0  # since the last message; see IdleWatch
-        self._data: Any = None
-        self._busy_until = 0.0
-        self._inbox: deque[Job] | None = None
-        self._busy = self._closed = self._deaf = self._paused = False
+        self.__data: Any = None
+        self.__busy_until = 0.0
+        self.__inbox: deque[Job] | None = None
+        self.__busy = self.__closed = self.__deaf = self.__paused = False
 
     def __repr__(self) -> str:
         names = "".join(f" {name}={value!r}" for name, value in self.identifiers.items())
@@ -206,13 +206,13 @@ class Connection:
 
     @property
     def data(self) -> Any:
-        if self._data is None:
-            self._data = {}
-        return self._data
+        if self.__data is None:
+            self.__data = {}
+        return self.__data
 
     @data.setter
     def data(self, value: Any) -> None:
-        self._data = value
+        self.__data = value
 
     @property
     def request(self) -> Any:
@@ -243,7 +243,7 @@ class Connection:
 
     def send(self, frame: Frame) -> bool:
         """Send a frame; dropped, with False, once the connection is closed."""
-        if self._closed:
+        if self.__closed:
             return False
         if self.handler.executor.is_home():
             return self.transport.send(frame)
@@ -254,7 +254,7 @@ class Connection:
         """Say in the protocol's words that this is the end, and close with ``code``."""
         if not self.handler.executor.is_home():
             return self.handler.executor.call_home(self.disconnect, reason, reconnect, code)
-        if not self._closed:
+        if not self.__closed:
             self.handler.say_disconnect(self, reason, reconnect)
             self.close(code)
 
@@ -262,15 +262,15 @@ class Connection:
         """Close with an RFC 6455 code; what the peer said that is still unread is ignored."""
         if not self.handler.executor.is_home():
             return self.handler.executor.call_home(self.close, code, reason)
-        if not self._closed:
-            self._deaf = True
+        if not self.__closed:
+            self.__deaf = True
             self.transport.close(code, reason)
             self.handle_close(code, reason)
 
     @property
     def closed(self) -> bool:
         """Whether the peer is gone, or told to go."""
-        return self._closed
+        return self.__closed
 
     def add_subscription(self, channel: Any) -> Connection:
         """Subscribe ``channel``, which the connection keeps unless it is rejected."""
@@ -290,7 +290,7 @@ class Connection:
 
     def handle_open(self) -> None:
         """The handshake is done, and the peer has not been told to go meanwhile."""
-        if not self._closed:
+        if not self.__closed:
             self.post(self.handler.opened, self)
 
     def handle_messages(self, messages: Iterable[str | bytes]) -> None:
@@ -298,25 +298,25 @@ class Connection:
         self.silent_looks = 0
         rate = self.handler.rate
         for message in messages:
-            if rate is not None and not self._is_within(rate):
+            if rate is not None and not self.__is_within(rate):
                 return self.close(1008, "too many messages")
-            self.post(self._received, message)
+            self.post(self.__received, message)
 
-    def _is_within(self, rate: Rate) -> bool:
+    def __is_within(self, rate: Rate) -> bool:
         """A bucket that holds ``rate.burst`` messages and loses ``rate.per_second``; kept as its end."""
         now = self.handler.executor.monotonic()
-        self._busy_until = max(self._busy_until, now) + 1.0 / rate.per_second
-        return self._busy_until - now <= rate.burst / rate.per_second
+        self.__busy_until = max(self.__busy_until, now) + 1.0 / rate.per_second
+        return self.__busy_until - now <= rate.burst / rate.per_second
 
     def handle_close(self, code: int, reason: str) -> None:
         """The peer is gone; what it said before is still worked on. Only the first call counts."""
-        if not self._closed:
-            self._closed = True
-            self.post(self._finish, code, reason)
+        if not self.__closed:
+            self.__closed = True
+            self.post(self.__finish, code, reason)
 
     def handle_too_slow(self) -> None:
         """More waits for the peer than it may let wait; it is told to come back."""
-        if not self._closed:
+        if not self.__closed:
             self.handler.too_slow(self)
             self.disconnect("too_slow", reconnect=True)
 
@@ -325,55 +325,58 @@ class Connection:
     def post(self, function: Callable[..., Any], *args: Any) -> None:
         """Run ``function(*args)`` after everything that was posted before, in a fresh scope."""
         with self.handler.executor.guard:
-            if self._busy:
-                self._queue((function, args))
+            if self.__busy:
+                self.__queue((function, args))
                 return
-            self._busy = True
-        self.handler.executor.submit(self._work, (function, args))
+            self.__busy = True
+        self.handler.executor.submit(self.__work, (function, args))
 
-    def _queue(self, job: Job) -> None:
-        if self._inbox is None:
-            self._inbox = deque()
-        self._inbox.append(job)
-        if len(self._inbox) >= self.handler.inbox_limit and not self._paused:
-            self._paused = True
+    def __queue(self, job: Job) -> None:
+        if self.__inbox is None:
+            self.__inbox = deque()
+        self.__inbox.append(job)
+        if len(self.__inbox) >= self.handler.inbox_limit and not self.__paused:
+            self.__paused = True
             self.handler.executor.call_home(self.transport.pause)
 
-    def _work(self, job: Job | None) -> None:
+    def __work(self, job: Job | None) -> None:
         while job is not None:
-            self._run(*job)
-            job = self._next_job()
+            self.__run(*job)
+            job = self.__next_job()
 
-    def _next_job(self) -> Job | None:
+    def __next_job(self) -> Job | None:
         with self.handler.executor.guard:
-            job = self._inbox.popleft() if self._inbox else None
+            job = self.__inbox.popleft() if self.__inbox else None
             if job is None:
-                self._busy, self._inbox = False, None
-            resume = self._paused and len(self._inbox or ()) <= self.handler.inbox_limit // 2
+                self.__busy, self.__inbox = False, None
+            resume = self.__paused and len(self.__inbox or ()) <= self.handler.inbox_limit // 2
             if resume:
-                self._paused = False
+                self.__paused = False
         if resume:
             self.handler.executor.call_home(self.transport.resume)
         return job
 
-    def _run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def __run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         try:
             with self.handler.scope():
                 function(*args)
         except BaseException as error:  # a worker outlives what it runs, gevent.Timeout and exit() too
             self.handler.failed(self, error)
 
-    def _received(self, message: str | bytes) -> None:
-        if not self._deaf:
+    def __received(self, message: str | bytes) -> None:
+        if not self.__deaf:
             self.handler.received(self, message)
 
-    def _finish(self, code: int, reason: str) -> None:
+    def __finish(self, code: int, reason: str) -> None:
         if self.is_rejected:
             return
         try:
             self.handler.closed(self, code, reason)
         finally:
-            self.disconnected()
+            try:
+                self.disconnected()
+            finally:
+                self.handler.gone(self, code, reason)
 
     def every(self, seconds: float, function: Callable[[], Any]) -> Timer:
         """Run ``function`` on this connection's time line every so many seconds, until cancelled.

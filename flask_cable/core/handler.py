@@ -70,6 +70,9 @@ class Handler(ABC):
     def closed(self, connection: Connection, code: int, reason: str) -> None:
         """The peer is gone; called once, whatever happened before."""
 
+    def gone(self, connection: Connection, code: int, reason: str) -> None:  # noqa: B027 - most are done
+        """Every hook has run, ``connection.disconnected()`` last."""
+
     @abstractmethod
     def encode(self, data: Any) -> Frame:
         """Make the frame of ``connection.transmit(data)``. Raises ``EncodeError``."""

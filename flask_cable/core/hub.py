@@ -44,7 +44,7 @@ class _Audience:
 
     def __init__(self) -> None:
         self.members: dict[Encoding, dict[Connection, None]] = {}
-        self.listeners: dict[Listener, None] = {}
+        self.listeners: dict[Listener, Connection | None] = {}
         self.waiting: list[Callable[[], object]] = []
         self.live = False
         self.subscription = -1
@@ -106,11 +106,21 @@ class Hub:
             self._leave_if_empty(stream, audience)
             return True
 
-    def listen(self, stream: str, listener: Listener, on_live: Callable[[], object] | None = None) -> bool:
-        """Call ``listener(text)`` for each message; it must not block. Returns as ``join`` does."""
+    def listen(
+        self,
+        stream: str,
+        listener: Listener,
+        on_live: Callable[[], object] | None = None,
+        connection: Connection | None = None,
+    ) -> bool:
+        """Call ``listener(text)`` for each message; it must not block. Returns as ``join`` does.
+
+        Args:
+            connection: for whom it listens, so that it is not called when that one is excluded.
+        """
         with self.executor.guard:
             audience, first = self._audience(stream)
-            audience.listeners[listener] = None
+            audience.listeners[listener] = connection
             return self._await_live(stream, audience, first, on_live)
 
     def unlisten(self, stream: str, listener: Listener) -> bool:
@@ -185,7 +195,9 @@ class Hub:
             body = text.encode() if head[:1] == "j" else _as_json(text)
             for (encode, key), members in list(audience.members.items()):
                 _fan_out(encode(key, body), list(members), skipped)
-        for listener in list(audience.listeners):
+        for listener, owner in list(audience.listeners.items()):
+            if owner is not None and owner.id == skipped:
+                continue
             if listener in audience.listeners:  # it may have left while others were called
                 _isolated(listener, text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +18,7 @@ from ...core.callbacks import (
     before_unsubscribe,
     collect_hooks,
     collect_rescues,
+    hooks_of,
     rescue,
     rescue_from,
     run_hooks,
@@ -56,12 +58,12 @@ class Channel:
 
     __slots__ = (
         "__dict__",
+        "__ended",
+        "__pending",
+        "__settled",
+        "__streams",
+        "__timers",
         "__weakref__",
-        "_ended",
-        "_pending",
-        "_settled",
-        "_streams",
-        "_timers",
         "confirmed",
         "connection",
         "identifier",
@@ -93,10 +95,13 @@ class Channel:
             raise ConfigError(f"{cls.__name__}.{name}: the name is the framework's own; choose another")
         if cls.overflow not in OVERFLOWS:
             raise ConfigError(f"{cls.__name__}.overflow is one of {', '.join(OVERFLOWS)}")
-        cls.actions = collect_actions(cls, Channel)
         cls.hooks = collect_hooks(cls, HOOKS)
         cls.rescues = collect_rescues(cls)
         cls.periodic_timers = collect_timers(cls, cls.periodic_timers)
+        taken = {hook for hooks in cls.hooks.values() for hook in hooks}
+        taken.update(hook for _, hook in cls.rescues)
+        taken.update(timer.callback for timer in cls.periodic_timers)
+        cls.actions = collect_actions(cls, Channel, taken)
         cls.registered_as = None
 
     def __init__(
@@ -107,11 +112,11 @@ class Channel:
         self.identifier = identifier or JsonCoder.encode(dict(self.params))
         self.confirmed = False
         self.rejected = False
-        self._settled = False  # `subscribed` has run, and was content
-        self._ended = False
-        self._pending: set[str] | None = None  # streams that are not live yet
-        self._streams: dict[str, Callable[[str], None] | None] = {}
-        self._timers: tuple[Timer, ...] = ()
+        self.__settled = False  # `subscribed` has run, and was content
+        self.__ended = False
+        self.__pending: set[str] | None = None  # streams that are not live yet
+        self.__streams: dict[str, Callable[[str], None] | None] = {}
+        self.__timers: tuple[Timer, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
         """The connection's identifiers."""
@@ -144,46 +149,54 @@ class Channel:
                 self.subscribed()
             run_hooks(self, "after_subscribe")
         except BaseException:
-            self._end()
+            self.end_subscription()
             raise
         if self.rejected:
-            self._end()
+            self.end_subscription()
             return False
-        self._start_timers()
-        self._settled = True
-        self._confirm_when_live()
+        self.__start_timers()
+        self.__settled = True
+        self.__confirm_when_live()
         return True
 
     def unsubscribe(self) -> None:
         """End the streams and timers, then run the hooks and ``unsubscribed``; only the first call counts."""
-        if not self._ended:
-            self._end()
-            try:
-                run_hooks(self, "before_unsubscribe")
-                self.unsubscribed()
-            finally:
-                run_hooks(self, "after_unsubscribe")
+        if not self.__ended:
+            self.end_subscription()
+            last_words = (
+                hooks_of(self, "before_unsubscribe"),
+                [self.unsubscribed],
+                hooks_of(self, "after_unsubscribe"),
+            )
+            for hook in chain.from_iterable(last_words):
+                self.__handler.run_in(self, hook)
 
     def reject(self) -> None:
         """Refuse the subscription. Does not raise; what was transmitted before has been sent."""
         self.rejected = True
         self.stop_all_streams()
 
-    def _end(self) -> None:
-        self._ended = True
-        self.stop_all_streams()
-        for timer in self._timers:
-            timer.cancel()
-        self._timers = ()
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether the peer is subscribed, confirmed or not."""
+        return self.__settled and not self.__ended
 
-    def _confirm_when_live(self) -> None:
+    def end_subscription(self) -> None:
+        """End the streams and timers, without a word to anybody."""
+        self.__ended = True
+        self.stop_all_streams()
+        for timer in self.__timers:
+            timer.cancel()
+        self.__timers = ()
+
+    def __confirm_when_live(self) -> None:
         """Tell the peer, once: every stream is live, and ``subscribed`` has run."""
-        if self._settled and not self._pending and not self.confirmed and not self._ended:
+        if self.__settled and not self.__pending and not self.confirmed and not self.__ended:
             self.confirmed = True
-            self._handler.confirm(self)
+            self.__handler.confirm(self)
 
     @property
-    def _handler(self) -> ChannelsHandler:
+    def __handler(self) -> ChannelsHandler:
         return self.connection.handler  # type: ignore[return-value]
 
     # Actions.
@@ -194,11 +207,17 @@ class Channel:
         Raises:
             UnknownAction: none is declared under that name, or the subscription was rejected or is over.
         """
+        method, args = self.prepare_action(action, data)
+        return method(*args)
+
+    def prepare_action(
+        self, action: str, data: Mapping[str, Any] | None = None
+    ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """What ``perform`` would call, and with what. Raises ``UnknownAction``."""
         takes_data = self.actions.get(action)
-        if takes_data is None or self.rejected or self._ended:
+        if takes_data is None or self.rejected or self.__ended:
             raise UnknownAction(f"{type(self).__name__} has no action {action!r}")
-        method = getattr(self, action)
-        return method(data if data is not None else {}) if takes_data else method()
+        return getattr(self, action), (data if data is not None else {},) if takes_data else ()
 
     def rescue(self, error: BaseException) -> bool:
         """Let a ``rescue_from`` handler answer ``error``; False when none does."""
@@ -217,41 +236,41 @@ class Channel:
                 context. It gets text, or what ``coder`` decodes.
             coder: decodes what was broadcast with the same coder; not needed for JSON.
         """
-        if self.rejected or self._ended:
+        if self.rejected or self.__ended:
             return
         name = stream_key(stream)
-        self.stop_stream_from(name)
-        if len(self._streams) >= self._handler.limits.streams:
-            raise TooMany(f"CABLE_MAX_STREAMS: {len(self._streams)} are open in {self.identifier}")
-        live = partial(self.connection.post, self._stream_live, name)
-        if callback is None and (coder is None or isinstance(coder, JsonCoder)):
-            self._streams[name] = None
-            is_live = self._handler.join(name, self, live)
+        plain = callback is None and (coder is None or isinstance(coder, JsonCoder))
+        if plain and self.__streams.get(name, self) is None:  # it is heard that way already
+            return
+        self.__leave(name)
+        if len(self.__streams) >= self.__handler.limits.streams:
+            raise TooMany(f"CABLE_MAX_STREAMS: {len(self.__streams)} are open in {self.identifier}")
+        live = partial(self.connection.post, self.__stream_live, name)
+        if plain:
+            self.__streams[name] = None
+            is_live = self.__handler.join(name, self, live)
         else:
-            listener = self._streams[name] = self._listener(callback or self.transmit, coder)
-            is_live = self._handler.hub.listen(name, listener, live)
-        if not is_live:
-            self._pending = {*(self._pending or ()), name}
+            listener = self.__streams[name] = self.__listener(callback or self.transmit, coder)
+            is_live = self.__handler.hub.listen(name, listener, live, self.connection)
+        if is_live:
+            self.__stream_live(name)
+        else:
+            self.__pending = {*(self.__pending or ()), name}
 
-    def _stream_live(self, name: str) -> None:
-        if self._pending is not None:
-            self._pending.discard(name)
-            self._confirm_when_live()
+    def __stream_live(self, name: str) -> None:
+        if self.__pending is not None:
+            self.__pending.discard(name)
+            self.__confirm_when_live()
 
-    def _listener(self, callback: Callable[[Any], Any], coder: Coder | None) -> Callable[[str], None]:
+    def __listener(self, callback: Callable[[Any], Any], coder: Coder | None) -> Callable[[str], None]:
         def hear(text: str) -> None:
-            self.connection.post(self._heard, callback, coder, text)
+            self.connection.post(self.__heard, callback, coder, text)
 
         return hear
 
-    def _heard(self, callback: Callable[[Any], Any], coder: Coder | None, text: str) -> None:
-        if self._ended:
-            return
-        try:
-            callback(coder.decode(text) if coder else text)
-        except Exception as error:
-            if not self.rescue(error):
-                raise
+    def __heard(self, callback: Callable[[Any], Any], coder: Coder | None, text: str) -> None:
+        if not self.__ended:
+            self.__handler.run_in(self, lambda: callback(coder.decode(text) if coder else text))
 
     def stream_for(
         self, target: Any, callback: Callable[[Any], Any] | None = None, coder: Coder | None = None
@@ -269,15 +288,17 @@ class Channel:
     def stop_stream_from(self, stream: Any) -> bool:
         """Hear no more of ``stream``; False when it was not heard."""
         name = stream_key(stream)
-        if name not in self._streams:
-            return False
-        listener = self._streams.pop(name)
-        if listener is None:
-            left = self._handler.leave(name, self)
-        else:
-            left = self._handler.hub.unlisten(name, listener)
-        self._stream_live(name)  # nobody waits for it any more
+        left = self.__leave(name)
+        self.__stream_live(name)  # nobody waits for it any more
         return left
+
+    def __leave(self, name: str) -> bool:
+        if name not in self.__streams:
+            return False
+        listener = self.__streams.pop(name)
+        if listener is None:
+            return self.__handler.leave(name, self)
+        return self.__handler.hub.unlisten(name, listener)
 
     def stop_stream_for(self, target: Any) -> bool:
         """Undo ``stream_for``."""
@@ -285,19 +306,19 @@ class Channel:
 
     def stop_all_streams(self) -> None:
         """Hear no more of anything."""
-        for name in list(self._streams):
+        for name in list(self.__streams):
             self.stop_stream_from(name)
 
     @property
     def streams(self) -> tuple[str, ...]:
         """The names of the streams that are heard."""
-        return tuple(self._streams)
+        return tuple(self.__streams)
 
     # Speaking.
 
     def transmit(self, data: Any) -> bool:
         """Send ``data`` to this subscription's peer; False when it is gone. Raises ``EncodeError``."""
-        return self._handler.transmit(self, data)
+        return self.__handler.transmit(self, data)
 
     def broadcast_to(
         self,
@@ -311,7 +332,7 @@ class Channel:
         Args:
             exclude: a connection that is not to hear it, such as ``self.connection``.
         """
-        self._handler.broadcast(stream_key(stream), data, coder, exclude)
+        self.__handler.broadcast(stream_key(stream), data, coder, exclude)
 
     @classmethod
     def broadcast_to_target(
@@ -361,17 +382,14 @@ class Channel:
     def run_periodic_timers(self) -> None:
         """Fire every periodic timer once, now."""
         for timer in self.periodic_timers:
-            self._fire(timer.callback)
+            self.__fire(timer.callback)
 
-    def _start_timers(self) -> None:
-        self._timers = tuple(
-            self.connection.every(timer.every, partial(self._fire, timer.callback))
+    def __start_timers(self) -> None:
+        self.__timers = tuple(
+            self.connection.every(timer.every, partial(self.__fire, timer.callback))
             for timer in self.periodic_timers
         )
 
-    def _fire(self, callback: Callback) -> None:
-        try:
-            getattr(self, callback)() if isinstance(callback, str) else callback(self)
-        except Exception as error:
-            if not self.rescue(error):
-                raise
+    def __fire(self, callback: Callback) -> None:
+        method = getattr(self, callback) if isinstance(callback, str) else partial(callback, self)
+        self.__handler.run_in(self, method)

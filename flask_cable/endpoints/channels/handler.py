@@ -6,8 +6,9 @@ a subscription that cannot be is rejected, or the stock client would ask again f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from ...errors import (
 from ...protocols.actioncable import UNSUPPORTED, WELCOME, ActionCable, Command
 from ...protocols.frames import DROP_OLDEST, KEEP_LATEST, Frame, Lane
 from ...signals import (
+    NamedSignal,
     broadcasting,
     command_failed,
     connected,
@@ -40,7 +42,10 @@ from ...signals import (
 from ...streams import Coder
 from .channel import DISCONNECT, Channel
 
+logger = logging.getLogger("flask_cable")
+
 Channels = Mapping[str, type[Channel]]
+Resolved = tuple[str, type[Channel], Mapping[str, Any]]
 
 SHARED = 512
 """Identifiers up to this length are remembered, so that peers who use the same one share it."""
@@ -77,7 +82,7 @@ class ChannelsHandler(Handler):
             KEEP_LATEST: partial(_laned, protocol, KEEP_LATEST),
         }
         # Peers of one stream mostly share an identifier; they share its text and its params, too.
-        self._resolve = lru_cache(maxsize=1024)(self._resolve_now)
+        self._resolved: dict[str, Resolved] = {}
 
     # What connections call.
 
@@ -85,7 +90,7 @@ class ChannelsHandler(Handler):
         connection.send(WELCOME)
         for watch in self.watches:
             watch.add(connection)
-        connected.send(self.sender, connection=connection)
+        self._tell(connected, connection=connection)
 
     def received(self, connection: Connection, message: str | bytes) -> None:
         try:
@@ -108,15 +113,11 @@ class ChannelsHandler(Handler):
             watch.discard(connection)
         self.registry.remove(connection)
         for channel in list(self.subscriptions(connection).values()):
-            self._isolated(connection, channel)
-        connection.state = None
-        disconnected.send(self.sender, connection=connection, code=code, reason=reason)
-
-    def _isolated(self, connection: Connection, channel: Channel) -> None:
-        try:
             self._end(channel)
-        except Exception as error:
-            self._failed_in(channel, error)
+        connection.state = None
+
+    def gone(self, connection: Connection, code: int, reason: str) -> None:
+        self._tell(disconnected, connection=connection, code=code, reason=reason)
 
     def encode(self, data: Any) -> Frame:
         return Frame(self.protocol.json.encode(data))
@@ -126,11 +127,18 @@ class ChannelsHandler(Handler):
 
     def too_slow(self, connection: Connection) -> None:
         super().too_slow(connection)
-        too_slow.send(self.sender, connection=connection)
+        self._tell(too_slow, connection=connection)
 
     def failed(self, connection: Connection, error: BaseException) -> None:
-        command_failed.send(self.sender, connection=connection, error=error)
+        self._tell(command_failed, connection=connection, error=error)
         super().failed(connection, error)
+
+    def _tell(self, signal: NamedSignal, **moment: Any) -> None:
+        """Send a signal; one who watches and raises stops nothing."""
+        try:
+            signal.send(self.sender, **moment)
+        except Exception:
+            logger.exception("a receiver of %s raised", signal.name)
 
     # Commands.
 
@@ -147,10 +155,9 @@ class ChannelsHandler(Handler):
         if known is not None:
             self._subscribe_again(connection, known)
             return
-        resolve = self._resolve if len(identifier) <= SHARED else self._resolve_now
         try:
             self._check_limits(connection, identifier)
-            identifier, channel_class, params = resolve(identifier)
+            identifier, channel_class, params = self._resolve(identifier)
         except CommandError:
             self._reject(connection, identifier)
             raise
@@ -170,13 +177,24 @@ class ChannelsHandler(Handler):
         elif channel.confirmed:
             raise AlreadySubscribed(f"{channel.identifier} is subscribed already")
 
-    def _resolve_now(self, identifier: str) -> tuple[str, type[Channel], Mapping[str, Any]]:
+    def _resolve_now(self, identifier: str) -> Resolved:
         params = self.protocol.params(identifier)
         name = params.get("channel")
         channel_class = self.channels.get(name) if isinstance(name, str) else None
         if channel_class is None:
             raise UnknownChannel(f"no channel is registered as {name!r}")
         return identifier, channel_class, MappingProxyType(params)
+
+    def _resolve(self, identifier: str) -> Resolved:
+        """An identifier's text, class and params; shared between peers where nobody could change them."""
+        found = self._resolved.get(identifier)
+        if found is None:
+            found = self._resolve_now(identifier)
+            if len(identifier) <= SHARED and not any(isinstance(v, (dict, list)) for v in found[2].values()):
+                if len(self._resolved) >= 1024:
+                    self._resolved.clear()
+                self._resolved[identifier] = found
+        return found
 
     def add_subscription(self, connection: Connection, channel: Channel) -> None:
         """Subscribe a channel, which its connection keeps unless it is rejected or fails.
@@ -202,43 +220,38 @@ class ChannelsHandler(Handler):
     def _reject(self, connection: Connection, identifier: str) -> None:
         self.subscriptions(connection).pop(identifier, None)
         connection.send(self.protocol.reject(identifier))
-        subscription_rejected.send(self.sender, connection=connection, identifier=identifier)
+        self._tell(subscription_rejected, connection=connection, identifier=identifier)
 
     def _unsubscribe(self, connection: Connection, identifier: str) -> None:
         channel = self.subscriptions(connection).pop(identifier, None)
         if channel is None:
             raise UnknownSubscription(f"not subscribed: {identifier}")
-        try:
-            self._end(channel)
-        except Exception as error:
-            self._failed_in(channel, error)
+        self._end(channel)
 
     def _end(self, channel: Channel) -> None:
-        try:
-            channel.unsubscribe()
-        finally:
-            unsubscribed.send(self.sender, channel=channel)
+        channel.unsubscribe()
+        self._tell(unsubscribed, channel=channel)
 
     def _perform(self, connection: Connection, command: Command) -> None:
         channel = self.subscriptions(connection).get(command.identifier)
         if channel is None:
             raise UnknownSubscription(f"not subscribed: {command.identifier}")
         data = self.protocol.action_data(command.data)
+        method, args = channel.prepare_action(_action(data), data)
+        self.run_in(channel, method, *args)
+
+    def run_in(self, channel: Channel, function: Callable[..., object], *args: Any) -> None:
+        """Run user code of a subscription: errors go to its rescuers, a ``reject()`` ends it."""
         try:
-            channel.perform(_action(data), data)
-        except CommandError:
-            raise
+            function(*args)
         except Exception as error:
-            self._failed_in(channel, error)
-        if channel.rejected and command.identifier in self.subscriptions(connection):
-            channel._end()
-            self._reject(connection, command.identifier)
+            if not channel.rescue(error) and not channel.connection.rescue(error):
+                self.failed(channel.connection, error)
+        if channel.rejected and channel.is_subscribed:
+            channel.end_subscription()
+            self._reject(channel.connection, channel.identifier)
 
     # Errors.
-
-    def _failed_in(self, channel: Channel, error: Exception) -> None:
-        if not channel.rescue(error) and not channel.connection.rescue(error):
-            self.failed(channel.connection, error)
 
     def _answer(self, connection: Connection, error: Exception) -> None:
         """A command was not carried out: it is counted, and the connection lives on."""
@@ -247,7 +260,7 @@ class ChannelsHandler(Handler):
         if not isinstance(error, CommandError):
             return self.failed(connection, error)
         self.counts[_kind(error)] += 1
-        command_failed.send(self.sender, connection=connection, error=error)
+        self._tell(command_failed, connection=connection, error=error)
         if not connection.complained:
             connection.complained = True
             connection.logger.warning("%s (said once per connection)", error)
@@ -275,7 +288,7 @@ class ChannelsHandler(Handler):
     def confirm(self, channel: Channel) -> None:
         """Every stream of a channel is live, and ``subscribed`` has run."""
         channel.connection.send(self.protocol.confirm(channel.identifier))
-        subscribed.send(self.sender, channel=channel)
+        self._tell(subscribed, channel=channel)
 
     def transmit(self, channel: Channel, data: Any) -> bool:
         """Send data to one subscription."""
@@ -288,7 +301,7 @@ class ChannelsHandler(Handler):
         """Broadcast to a stream everywhere. Raises ``EncodeError``, and then nothing is sent."""
         text = self.protocol.json.encode(data).decode() if coder is None else coder.encode(data)
         connection = exclude.connection if isinstance(exclude, Channel) else exclude
-        broadcasting.send(self.sender, stream=stream, text=text)
+        self._tell(broadcasting, stream=stream, text=text)
         self.hub.broadcast(stream, text, connection, raw=coder is not None)
 
 
