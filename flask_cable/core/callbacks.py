@@ -89,35 +89,44 @@ def _registering(owner: Any, decorate: Callable[[Function], Function]) -> Callab
 
 
 def _add(owner: Any, function: Callable[..., Any], kind: str, detail: Any) -> None:
-    for heir in owner.__subclasses__():
-        _add(heir, function, kind, detail)
-    if kind == "rescue_from":
-        owner.rescues = (*owner.rescues, (detail, function))
-    else:
-        owner.hooks = {**owner.hooks, kind: (*owner.hooks.get(kind, ()), function)}
+    owner.declared_later = [*vars(owner).get("declared_later", ()), (function, kind, detail)]
+    _collect_again(owner)
+
+
+def _collect_again(cls: Any) -> None:
+    collect(cls)
+    for heir in cls.__subclasses__():
+        _collect_again(heir)
+
+
+def collect(cls: Any) -> None:
+    """Set ``cls.hooks``, of its ``hook_kinds``, and ``cls.rescues``."""
+    cls.hooks = collect_hooks(cls, cls.hook_kinds)
+    cls.rescues = collect_rescues(cls)
 
 
 def collect_hooks(cls: type, kinds: Iterable[str]) -> Hooks:
     """The hooks of ``cls`` by kind, bases first; a method that bears a kind's name is one too."""
     hooks: dict[str, list[Hook]] = {kind: [] for kind in kinds}
-    for name, kind, _ in _marked(cls, frozenset(hooks)):
-        if kind in hooks and name not in hooks[kind]:
-            hooks[kind].append(name)
+    for hook, kind, _ in _marked(cls, frozenset(hooks)):
+        if kind in hooks and hook not in hooks[kind]:
+            hooks[kind].append(hook)
     return {kind: tuple(found) for kind, found in hooks.items() if found}
 
 
 def collect_rescues(cls: type) -> tuple[Rescue, ...]:
     """The error handlers of ``cls``, bases first, in the order of declaration."""
-    return tuple((detail, name) for name, kind, detail in _marked(cls, frozenset()) if kind == "rescue_from")
+    return tuple((detail, hook) for hook, kind, detail in _marked(cls, frozenset()) if kind == "rescue_from")
 
 
-def _marked(cls: type, kinds: frozenset[str]) -> list[tuple[str, str, Any]]:
-    found = []
+def _marked(cls: type, kinds: frozenset[str]) -> list[tuple[Hook, str, Any]]:
+    found: list[tuple[Hook, str, Any]] = []
     for base in reversed(cls.__mro__):
         for name, value in vars(base).items():
             found += [(name, kind, detail) for kind, detail in marks_of(value)]
             if name in kinds and callable(value) and not marks_of(value):
                 found.append((name, name, None))
+        found += vars(base).get("declared_later", ())
     return found
 
 

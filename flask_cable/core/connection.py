@@ -20,8 +20,7 @@ from .callbacks import (
     Rescue,
     after_command,
     before_command,
-    collect_hooks,
-    collect_rescues,
+    collect,
     rescue,
     rescue_from,
     run_hooks,
@@ -145,6 +144,7 @@ class Connection:
     )
 
     identified_by: ClassVar[str | Iterable[str]] = _ONE
+    hook_kinds: ClassVar[tuple[str, ...]] = ("before_command", "after_command")
     hooks: ClassVar[Hooks] = {}
     rescues: ClassVar[tuple[Rescue, ...]] = ()
 
@@ -155,8 +155,7 @@ class Connection:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         cls.identified_by = _declared_identifiers(cls)
-        cls.hooks = collect_hooks(cls, ("before_command", "after_command"))
-        cls.rescues = collect_rescues(cls)
+        collect(cls)
 
     def __init__(self, handler: Handler, id: int = 0, identifiers: dict[str, Any] | None = None) -> None:
         self.handler = handler
@@ -306,7 +305,7 @@ class Connection:
         """A bucket that holds ``rate.burst`` messages and loses ``rate.per_second``; kept as its end."""
         now = self.handler.executor.monotonic()
         self.__busy_until = max(self.__busy_until, now) + 1.0 / rate.per_second
-        return self.__busy_until - now <= rate.burst / rate.per_second
+        return (self.__busy_until - now) * rate.per_second < rate.burst + 0.5
 
     def handle_close(self, code: int, reason: str) -> None:
         """The peer is gone; what it said before is still worked on. Only the first call counts."""

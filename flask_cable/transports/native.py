@@ -170,7 +170,8 @@ class NativeTransport(SocketTransport):
     def _peer_closed(self, codec: Protocol) -> None:
         """The peer sent a close frame, or something that ends the connection."""
         self._open = False
-        self._end_within(self._limits.close_timeout)
+        if self._timer is None:
+            self._end_within(self._limits.close_timeout)
         close = codec.close_rcvd or codec.close_sent
         self.connection.handle_close(*((close.code, close.reason) if close else (1006, "")))
 

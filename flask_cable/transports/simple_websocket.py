@@ -51,7 +51,8 @@ class SimpleWebSocketTransport(SocketTransport):
                 if message is not None:
                     self.connection.handle_messages((message,))
         except ConnectionClosed as closed:
-            code, reason = int(closed.reason or 1005), closed.message or ""
+            if self._ws.ws.state.name != "OPEN":  # the peer said so, and did not just vanish
+                code, reason = int(closed.reason or 1005), closed.message or ""
         finally:
             self._open = False
             self.connection.handle_close(code, reason)
@@ -92,6 +93,7 @@ class SimpleWebSocketTransport(SocketTransport):
                 super()._writable()
 
     def _written(self) -> None:
+        self._sock.end()
         self._done.set()
 
     def _dispose(self) -> Any:
@@ -109,6 +111,13 @@ class _Unblocking:
 
     def send(self, data: bytes | memoryview) -> int:
         return self._sock.send(data, socket.MSG_DONTWAIT)
+
+    def end(self) -> None:
+        """Nothing is written any more, not even what a server thinks that it still has to answer."""
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:  # it is gone
+            return
 
 
 class _Whole:

@@ -16,8 +16,7 @@ from ...core.callbacks import (
     after_unsubscribe,
     before_subscribe,
     before_unsubscribe,
-    collect_hooks,
-    collect_rescues,
+    collect,
     hooks_of,
     rescue,
     rescue_from,
@@ -37,7 +36,9 @@ if TYPE_CHECKING:
 DISCONNECT = "disconnect"
 OVERFLOWS = (DISCONNECT, DROP_OLDEST, KEEP_LATEST)
 HOOKS = ("before_subscribe", "after_subscribe", "before_unsubscribe", "after_unsubscribe")
-FRAMEWORK = frozenset(("actions", "broadcaster", "hooks", "periodic_timers", "registered_as", "rescues"))
+FRAMEWORK = frozenset(
+    ("actions", "broadcaster", "hook_kinds", "hooks", "periodic_timers", "registered_as", "rescues")
+)
 Broadcast = Callable[..., None]
 
 
@@ -77,6 +78,7 @@ class Channel:
 
     registered_as: ClassVar[str | None] = None
     actions: ClassVar[Actions] = {}
+    hook_kinds: ClassVar[tuple[str, ...]] = HOOKS
     hooks: ClassVar[Hooks] = {}
     rescues: ClassVar[tuple[Rescue, ...]] = ()
     periodic_timers: ClassVar[tuple[PeriodicTimer, ...]] = ()
@@ -95,8 +97,7 @@ class Channel:
             raise ConfigError(f"{cls.__name__}.{name}: the name is the framework's own; choose another")
         if cls.overflow not in OVERFLOWS:
             raise ConfigError(f"{cls.__name__}.overflow is one of {', '.join(OVERFLOWS)}")
-        cls.hooks = collect_hooks(cls, HOOKS)
-        cls.rescues = collect_rescues(cls)
+        collect(cls)
         cls.periodic_timers = collect_timers(cls, cls.periodic_timers)
         taken = {hook for hooks in cls.hooks.values() for hook in hooks}
         taken.update(hook for _, hook in cls.rescues)

@@ -164,8 +164,9 @@ class ChannelsHandler(Handler):
         self.add_subscription(connection, channel_class(connection, identifier, params))
 
     def _check_limits(self, connection: Connection, identifier: str) -> None:
-        if len(identifier) > self.limits.identifier:
-            raise TooMany(f"CABLE_MAX_IDENTIFIER_BYTES: an identifier of {len(identifier)}")
+        size = len(identifier.encode(errors="surrogatepass"))
+        if size > self.limits.identifier:
+            raise TooMany(f"CABLE_MAX_IDENTIFIER_BYTES: an identifier of {size}")
         if len(self.subscriptions(connection)) >= self.limits.subscriptions:
             raise TooMany(f"CABLE_MAX_SUBSCRIPTIONS: {self.limits.subscriptions} are open")
 
@@ -244,14 +245,21 @@ class ChannelsHandler(Handler):
         """Run user code of a subscription: errors go to its rescuers, a ``reject()`` ends it."""
         try:
             function(*args)
-        except Exception as error:
-            if not channel.rescue(error) and not channel.connection.rescue(error):
-                self.failed(channel.connection, error)
+        except BaseException as error:  # gevent.Timeout and exit() too: what comes after must run
+            self._failed_in(channel, error)
         if channel.rejected and channel.is_subscribed:
             channel.end_subscription()
             self._reject(channel.connection, channel.identifier)
 
     # Errors.
+
+    def _failed_in(self, channel: Channel, error: BaseException) -> None:
+        try:
+            rescued = channel.rescue(error) or channel.connection.rescue(error)
+        except BaseException as worse:
+            error, rescued = worse, False
+        if not rescued:
+            self.failed(channel.connection, error)
 
     def _answer(self, connection: Connection, error: Exception) -> None:
         """A command was not carried out: it is counted, and the connection lives on."""
