@@ -46,7 +46,7 @@ class LoadChannel(Channel):
         self.transmit(data)
 
     def say(self, data: dict[str, object]) -> None:
-        self.broadcast_to("load", data)
+        self.broadcast_to(str(data.get("stream", "load")), data)
 
     def break_off(self) -> None:
         self.connection.disconnect("enough", reconnect=False)
