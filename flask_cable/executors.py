@@ -59,7 +59,7 @@ class _GeventTimer:
 
     def __init__(self, timer: Any, function: Job, args: tuple[Any, ...]) -> None:
         self._timer = timer
-        timer.start(function, *args)
+        timer.start(function, *args, update=True)  # from now, and not from when the loop last looked
 
     def cancel(self) -> None:
         timer, self._timer = self._timer, None
@@ -95,11 +95,11 @@ class GeventExecutor(Executor):
             self._loop.run_callback_threadsafe(self.submit, function, *args)
         elif self._parked:
             self._wake(self._parked.pop(), function, args)
-        elif self._alive < self._limit:
-            self._alive += 1
-            self._spawn(self._worker, function, args)
         else:
             self._jobs.append((function, args))
+            if self._alive < self._limit:
+                self._alive += 1
+                self._spawn(self._worker)
 
     def _wake(self, worker: Any, function: Job, args: tuple[Any, ...]) -> None:
         if self._getcurrent() is self._hub:
@@ -107,19 +107,16 @@ class GeventExecutor(Executor):
         else:
             self._loop.run_callback(worker.switch, function, args)
 
-    def _worker(self, function: Job, args: tuple[Any, ...]) -> None:
+    def _worker(self) -> None:
         me = self._getcurrent()
         try:
             while True:
-                function(*args)
-                if self._jobs:
-                    function, args = self._jobs.popleft()
-                    continue
+                while self._jobs:
+                    _logged(*self._jobs.popleft())
                 if len(self._parked) >= PARKED:
                     return
-                del function, args  # a parked worker keeps nothing alive
                 self._parked.append(me)
-                function, args = self._hub.switch()
+                _logged(*self._hub.switch())  # nothing of it is kept alive while parked
         finally:
             self._alive -= 1
 
@@ -208,24 +205,25 @@ class ThreadExecutor(Executor):
 
     def submit(self, function: Job, *args: Any) -> None:
         with self.guard:
-            if self._idle > self._jobs.qsize() or self._workers >= self._limit:
-                return self._jobs.put((function, args))
+            self._jobs.put((function, args))
+            if self._idle:
+                self._idle -= 1  # claimed, before it has even woken
+                return
+            if self._workers >= self._limit:
+                return
             self._workers += 1
         # daemon threads, which still work when the interpreter has joined all others and sockets are drained
-        threading.Thread(target=self._worker, args=(function, args), name="flask-cable", daemon=True).start()
+        threading.Thread(target=self._worker, name="flask-cable", daemon=True).start()
 
-    def _worker(self, function: Job, args: tuple[Any, ...]) -> None:
-        while True:
-            _logged(function, args)
-            del function, args  # an idle worker keeps nothing alive
+    def _worker(self) -> None:
+        job = self._jobs.get()
+        while job is not None:
+            _logged(*job)
+            del job  # an idle worker keeps nothing alive
             with self.guard:
-                self._idle += 1
+                if self._jobs.empty():
+                    self._idle += 1
             job = self._jobs.get()
-            with self.guard:
-                self._idle -= 1
-            if job is None:
-                return
-            function, args = job
 
     def is_home(self) -> bool:
         return True  # any thread may send: transports have a lock

@@ -11,6 +11,7 @@ from flask import Flask, Response, current_app, has_app_context, request, sessio
 from .cli import cable_commands
 from .config import KEYS, Config
 from .core.connection import Connection
+from .core.registry import disconnect_each
 from .endpoints.channels import Channel
 from .errors import ConfigError, NotReady
 from .protocols.opening import Refusal
@@ -150,8 +151,7 @@ class Cable:
 
     def restart(self) -> None:
         """Tell every peer of this process ``server_restart`` and close; they come back, the process lives."""
-        for connection in self.connections.values():
-            connection.disconnect("server_restart", reconnect=True)
+        disconnect_each(self.connections.values(), "server_restart", reconnect=True)
 
     def serve(self, ws: Any) -> str:
         """Run the cable over a WebSocket that something else opened, within its request.

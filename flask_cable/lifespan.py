@@ -11,7 +11,6 @@ import gc
 import os
 import sys
 from typing import Any
-from weakref import ref
 
 from .core.drain import LINGER, Drain
 from .core.executor import Executor, Timer
@@ -33,9 +32,14 @@ class Lifespan:
 
     def watch(self) -> None:
         """Begin to look out for the end."""
-        atexit.register(_at_exit, ref(self))
+        atexit.register(self.end)
         if self._worker is not None:
             self._timer = self._executor.every(POLL, self._look)
+
+    def forget(self) -> None:
+        """Look out no more: this runtime is not used any longer."""
+        atexit.unregister(self.end)
+        self._stop_looking()
 
     def _look(self) -> None:
         if not self._worker.alive:
@@ -62,12 +66,6 @@ class Lifespan:
             return
         self._executor.call_home(self.drain.start, 0.0)
         self.drain.wait(self._seconds + 2 * LINGER)
-
-
-def _at_exit(lifespan: ref[Lifespan]) -> None:
-    found = lifespan()
-    if found is not None:
-        found.end()
 
 
 def _gunicorn_worker() -> Any:

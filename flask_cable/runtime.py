@@ -65,6 +65,8 @@ class CableState:
 
     def reset(self) -> None:
         """Let the next use make a new runtime, with the settings of then."""
+        if self._runtime is not None:
+            self._runtime.lifespan.forget()
         self._runtime = None
 
 
@@ -96,7 +98,8 @@ class Runtime:
         )
         self.drain = Drain(self.registry, self.executor)
         self.lifespan = Lifespan(self.drain, self.executor, config.drain_seconds)
-        self.lifespan.watch()
+        if self.executor.is_real:
+            self.lifespan.watch()
         self.codecs = Codecs(config.max_message_bytes)
         self.inflating_codecs = Codecs(config.max_message_bytes, inflating=True)
         self.limits = Limits(

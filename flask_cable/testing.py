@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import warnings
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, cast
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from flask import Flask
 from flask.testing import EnvironBuilder, FlaskClient
@@ -80,6 +82,7 @@ class CableClient:
         self.http = client if client is not None else app.test_client()
         self.raise_server_exceptions = raise_server_exceptions
         self._journal = _journal_of(app)
+        self._journal.add(self)
         self._start = len(self._journal.broadcasts)
 
     def __enter__(self) -> CableClient:
@@ -92,7 +95,8 @@ class CableClient:
         """Forget all connections and subscriptions, and give the application its own settings back.
 
         That holds for every client of this application. No hook runs. An error that no call has raised
-        yet is raised now, unless ``quietly``.
+        yet is raised now, unless ``quietly``. The same happens, quietly, when nothing of any client is
+        referred to any more.
         """
         self._journal.close()
         if not quietly:
@@ -463,7 +467,10 @@ class _Expectation(AbstractContextManager[list[Any]]):
 
 
 class _Journal:
-    """What one application did since it is under test; shared by its clients.
+    """What one application did since it is under test; shared by its clients, and gone with the last.
+
+    Meanwhile its cable knows no applications but those under test: what factories made for earlier tests
+    waits for the garbage collector, and would make a broadcast outside of any context ambiguous.
 
     Attributes:
         broadcasts: stream and text of all that was broadcast.
@@ -474,13 +481,38 @@ class _Journal:
         self.broadcasts: list[tuple[str, str]] = []
         self.errors: list[tuple[Connection, BaseException]] = []
         self._unseen: list[BaseException] = []
+        self._clients = 0
         self._app = app
         state = _state_of(app)
         self._settings = {name: app.config[name] for name in _MANUAL}
         app.config.update(_MANUAL)
         _stop_other_runtime(state)
+        self._apps = state.cable._apps
+        self._aside = WeakSet(other for other in self._apps if _JOURNAL not in other.extensions)
+        self._apps -= self._aside
+        self._apps.add(app)
         signals.broadcasting.connect(self._note_broadcast, sender=app)
         signals.command_failed.connect(self._note_error, sender=app)
+
+    def add(self, client: CableClient) -> None:
+        """Take in one more client."""
+        self._clients += 1
+        weakref.finalize(client, self._left).atexit = False
+
+    def _left(self) -> None:
+        self._clients -= 1
+        if not self._clients:
+            self.close()
+
+    def close(self) -> None:
+        """Give the application back as it was; harmless when that has happened."""
+        if self._app.extensions.get(_JOURNAL) is self:
+            del self._app.extensions[_JOURNAL]
+            signals.broadcasting.disconnect(self._note_broadcast, sender=self._app)
+            signals.command_failed.disconnect(self._note_error, sender=self._app)
+            self._apps |= self._aside
+            self._app.config.update(self._settings)
+            _state_of(self._app).reset()
 
     def _note_broadcast(self, sender: Flask, stream: str, text: str) -> None:
         self.broadcasts.append((stream, text))
@@ -494,14 +526,6 @@ class _Journal:
         """The application's errors since the last call."""
         unseen, self._unseen = self._unseen, []
         return unseen
-
-    def close(self) -> None:
-        """Give the application back as it was; harmless when that has happened."""
-        if self._app.extensions.pop(_JOURNAL, None) is self:
-            signals.broadcasting.disconnect(self._note_broadcast, sender=self._app)
-            signals.command_failed.disconnect(self._note_error, sender=self._app)
-            self._app.config.update(self._settings)
-            _state_of(self._app).reset()
 
 
 def _journal_of(app: Flask) -> _Journal:

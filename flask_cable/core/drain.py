@@ -6,7 +6,7 @@ import logging
 
 from .connection import Connection
 from .executor import Event, Executor
-from .registry import Registry
+from .registry import Registry, disconnect_each
 
 logger = logging.getLogger("flask_cable")
 
@@ -55,8 +55,7 @@ class Drain:
     def _tick(self) -> None:
         leaving = self._remaining[: self._per_tick]
         del self._remaining[: self._per_tick]
-        for connection in leaving:
-            connection.disconnect(REASON, reconnect=True, code=CODE)
+        disconnect_each(leaving, REASON, reconnect=True, code=CODE)
         if self.is_over or self._executor.monotonic() > self._deadline:
             self._done.set()
         else:

@@ -50,6 +50,9 @@ class Executor(ABC):
     watched = 0
     """How many watches there are: sockets that are read, and those that wait to be written."""
 
+    is_real = True
+    """Whether its time passes by itself, and with it the end of the process comes."""
+
     threaded = False
     """Whether several threads may work for one connection, so that transports need a lock."""
 
@@ -120,6 +123,7 @@ class ManualExecutor(Executor):
     """
 
     name = "manual"
+    is_real = False
 
     def __init__(self, now: float = 0.0, epoch: float = 1_700_000_000.0) -> None:
         self.now = now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..streams import stream_key
@@ -94,13 +94,26 @@ class Registry(Mapping[int, Connection]):
 
     def _obey(self, text: str) -> None:
         order = json.loads(text)
-        for connection in self.matching(order["disconnect"]):
-            connection.disconnect(order.get("reason"), order.get("reconnect", True))
+        disconnect_each(self.matching(order["disconnect"]), order.get("reason"), order.get("reconnect", True))
+
+
+def disconnect_each(
+    connections: Iterable[Connection], reason: str | None, reconnect: bool, code: int = 1000
+) -> None:
+    """Disconnect these; one that fails keeps none of the others."""
+    for connection in connections:
+        try:
+            connection.disconnect(reason, reconnect, code)
+        except Exception:
+            logger.exception("connection %s: could not be disconnected", connection.id)
 
 
 def _matches(connection: Connection, wanted: dict[str, str]) -> bool:
-    identifiers = connection.identifiers
-    return all(
-        identifiers.get(name) is not None and stream_key(identifiers[name]) == value
-        for name, value in wanted.items()
-    )
+    return all(_key_of(connection.identifiers.get(name)) == value for name, value in wanted.items())
+
+
+def _key_of(identifier: Any) -> str | None:
+    try:
+        return stream_key(identifier)
+    except ValueError:  # it names nothing: None, blank, a record that was never saved
+        return None

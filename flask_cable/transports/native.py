@@ -8,6 +8,7 @@ taken out, so there the server's thread or greenlet waits until the peer is gone
 from __future__ import annotations
 
 import _socket
+import logging
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,8 @@ from ..protocols import deflate
 from ..protocols.frames import PING, Frame
 from .base import Limits, clipped
 from .writing import WOULD_BLOCK, SocketTransport, is_tls
+
+logger = logging.getLogger("flask_cable")
 
 SOCKET_KEYS = ("gunicorn.socket", "gunicorn.sock", "werkzeug.socket")
 CHUNK = 65536
@@ -125,7 +128,11 @@ class NativeTransport(SocketTransport):
                 data = b""
             if not data:
                 return self._lost()
-            self._receive(data)
+            try:
+                self._receive(data)
+            except Exception:  # a bug; a connection that is deaf would be worse than none
+                logger.exception("connection %s: reading failed", self.connection.id)
+                return self._lost()
             more = self._has_decrypted()
 
     def _has_decrypted(self) -> bool:

@@ -204,6 +204,8 @@ def test_nothing_is_left_behind(server: Server) -> None:
     after = rounds(server, ROUNDS)
     assert after["streams"] == []
     assert after["fds"] <= before["fds"]
-    assert after["threads"] <= max(before["threads"], 42), "gunicorn's 8, our 32, the reactor and the main one"
+    assert after["threads"] <= max(before["threads"], 42), (
+        "gunicorn's 8, our 32, the reactor and the main one"
+    )
     assert after["greenlets"] <= max(before["greenlets"], 110), "a hundred wait for work"
     assert after["rss_kib"] - before["rss_kib"] < GROWTH, (before, after)

@@ -39,8 +39,12 @@ def pings(peer: Wire, count: int) -> Iterator[None]:
 
 def test_one_who_answers_no_probe_is_gone(kind: str) -> None:
     """A half-open connection looks just so to the server: bytes go out, and nothing ever comes back."""
-    with Server(kind, APP, env={"LOAD_CABLE_STALE_AFTER": "1.0"}) as server:
-        with join(server.port, "/cable?name=alive") as alive, join(server.port, "/cable?name=silent") as silent:
+    env = {"LOAD_CABLE_STALE_AFTER": "1.0"}
+    with Server(kind, APP, env=env) as server, join(server.port, "/cable?name=alive") as alive:
+        with (
+            join(server.port, "/cable?name=alive") as alive,
+            join(server.port, "/cable?name=silent") as silent,
+        ):
             silent.subscribe(CHANNEL)
             for _ in pings(alive, 8):  # nearly three times the limit
                 pass
