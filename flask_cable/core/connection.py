@@ -298,6 +298,7 @@ class Connection:
         rate = self.handler.rate
         for message in messages:
             if rate is not None and not self.__is_within(rate):
+                self.handler.too_fast(self)
                 return self.close(1008, "too many messages")
             self.post(self.__received, message)
 

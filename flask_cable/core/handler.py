@@ -84,6 +84,12 @@ class Handler(ABC):
     def too_slow(self, connection: Connection) -> None:
         """A peer does not read what it is sent, and is about to be disconnected for it."""
         self.counts["too_slow"] += 1
+        connection.logger.warning("does not read what it is sent: disconnected with too_slow")
+
+    def too_fast(self, connection: Connection) -> None:
+        """A peer sends more messages than ``rate`` takes, and is about to be closed for it."""
+        self.counts["too_fast"] += 1
+        connection.logger.warning("sends more than CABLE_MESSAGES_PER_SECOND: closed with 1008")
 
     def failed(self, connection: Connection, error: BaseException) -> None:
         """Something raised that nobody rescued: it is logged, and the connection lives on."""

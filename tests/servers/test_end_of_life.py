@@ -58,7 +58,10 @@ def is_told(peer: Wire) -> bool:
 @pytest.mark.parametrize(("kind", "signal_number"), ENDS)
 def test_every_peer_is_told_and_the_process_ends_soon(kind: str, signal_number: signal.Signals) -> None:
     require(*KINDS[kind].parts)
-    with Server(kind, APP, args=PATIENT if kind.startswith("gunicorn") else ()) as server, ExitStack() as stack:
+    with (
+        Server(kind, APP, args=PATIENT if kind.startswith("gunicorn") else ()) as server,
+        ExitStack() as stack,
+    ):
         told = peers(stack, server, 20)
         begun = time.monotonic()
         os.kill(server.pid, signal_number)
@@ -100,7 +103,10 @@ def test_a_reload_moves_peers_to_the_new_worker() -> None:
 def test_max_requests_leaves_no_request_waiting() -> None:
     """The worker that has served its number tells its peers at once, so that its successor can begin."""
     require("gunicorn", "gevent")
-    with Server("gunicorn-gevent", APP, args=(*PATIENT, "--max-requests", "15")) as server, ExitStack() as stack:
+    with (
+        Server("gunicorn-gevent", APP, args=(*PATIENT, "--max-requests", "15")) as server,
+        ExitStack() as stack,
+    ):
         told = peers(stack, server, 3)
         slowest = 0.0
         for _ in range(15):

@@ -40,18 +40,18 @@ def pings(peer: Wire, count: int) -> Iterator[None]:
 def test_one_who_answers_no_probe_is_gone(kind: str) -> None:
     """A half-open connection looks just so to the server: bytes go out, and nothing ever comes back."""
     env = {"LOAD_CABLE_STALE_AFTER": "1.0"}
-    with Server(kind, APP, env=env) as server, join(server.port, "/cable?name=alive") as alive:
-        with (
-            join(server.port, "/cable?name=alive") as alive,
-            join(server.port, "/cable?name=silent") as silent,
-        ):
-            silent.subscribe(CHANNEL)
-            for _ in pings(alive, 8):  # nearly three times the limit
-                pass
-            eventually(lambda: held(server)["connections"] == 1, "the silent one is gone")
-            assert held(server)["counts"] == {"stale": 1}
-            assert "disconnected silent" in str(server.get("/seen").json())
-            alive.subscribe(CHANNEL)
+    with (
+        Server(kind, APP, env=env) as server,
+        join(server.port, "/cable?name=alive") as alive,
+        join(server.port, "/cable?name=silent") as silent,
+    ):
+        silent.subscribe(CHANNEL)
+        for _ in pings(alive, 8):  # nearly three times the limit
+            pass
+        eventually(lambda: held(server)["connections"] == 1, "the silent one is gone")
+        assert held(server)["counts"] == {"stale": 1}
+        assert "disconnected silent" in str(server.get("/seen").json())
+        alive.subscribe(CHANNEL)
 
 
 def test_idle_peers_may_be_told_to_go(kind: str) -> None:

@@ -50,7 +50,10 @@ def flood(stream: str, reader: Wire, channel: str) -> None:
 
 
 def test_one_who_does_not_read_is_told_to_come_back(server: Server) -> None:
-    with subscriber(server, "LoadChannel") as reader, subscriber(server, "LoadChannel", receive_buffer=SMALL) as slow:
+    with (
+        subscriber(server, "LoadChannel") as reader,
+        subscriber(server, "LoadChannel", receive_buffer=SMALL) as slow,
+    ):
         before = held(server)
         flood("load", reader, "LoadChannel")
         eventually(lambda: held(server)["counts"].get("too_slow") == 1, "the slow one is counted")

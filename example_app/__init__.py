@@ -1,0 +1,73 @@
+"""A chat on Flask-Cable: sign in with a name, choose a room, talk.
+
+    gunicorn -k gevent "example_app:create_app()"
+
+Settings come from the environment: `SECRET_KEY`, `EXAMPLE_ACTIONCABLE`, and any Flask or Flask-Cable key with
+the prefix `FLASK_` (`FLASK_CABLE_URL`, `FLASK_SESSION_COOKIE_SECURE`). Several workers need `SECRET_KEY`, or
+each signs cookies with a key of its own, and `FLASK_CABLE_URL`, or a room ends at the worker's edge.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask, Response
+
+from . import pages, vendor
+from .channels import cable
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'",
+    "connect-src 'self' ws: wss:",  # in some browsers 'self' means http only
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "object-src 'none'",
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "; ".join(CONTENT_SECURITY_POLICY),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """Make the application; `config` wins over the environment.
+
+    Raises: FileNotFoundError when `EXAMPLE_ACTIONCABLE` names a place without the JavaScript client.
+    """
+    app = Flask(__name__)
+    configure(app, config or {})
+    vendor.check_named_client(app)
+    cable.init_app(app)
+    app.register_blueprint(pages.pages)
+    app.register_blueprint(vendor.vendor)
+    app.after_request(add_security_headers)
+    return app
+
+
+def configure(app: Flask, config: Mapping[str, Any]) -> None:
+    app.config.from_mapping(
+        SECRET_KEY=os.environ.get("SECRET_KEY"),
+        EXAMPLE_ACTIONCABLE=os.environ.get("EXAMPLE_ACTIONCABLE"),
+        SESSION_COOKIE_NAME="example_chat",
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=16 * 1024,
+    )
+    app.config.from_prefixed_env()
+    app.config.from_mapping(config)
+    if not app.config["SECRET_KEY"]:
+        app.config["SECRET_KEY"] = secrets.token_hex(32)
+        app.logger.warning(
+            "SECRET_KEY is not set: everybody is signed out when this process ends, "
+            "and several workers cannot share one session. Set SECRET_KEY in the environment."
+        )
+
+
+def add_security_headers(response: Response) -> Response:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,170 @@
+"""Every server that can carry a cable, over TCP: whole messages, slow readers, clean ends, nothing left over.
+
+Each test runs on each server. A server is started with its first test and lives until the module's end; its
+two slow readers pause while other tests, also of other servers, run.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers.rigs import CASES, ECHO, NEWS, POURED, Rig, intact
+from support.servers import Server
+from support.wire import CLOSE, PING, Wire, eventually
+
+SIZES = {"1 B": 1, "64 KiB": 2**16, "1 MiB": 2**20, "20 MiB": 20 * 2**20}
+
+
+@pytest.fixture(scope="module")
+def rigs() -> Iterator[dict[str, Rig]]:
+    """The servers that run, by the name of their case."""
+    running: dict[str, Rig] = {}
+    yield running
+    for rig in running.values():
+        rig.close()
+
+
+@pytest.fixture(params=CASES)
+def rig(request: pytest.FixtureRequest, rigs: dict[str, Rig]) -> Rig:
+    """One server of the matrix."""
+    case = CASES[request.param]
+    case.require()
+    if request.param not in rigs:
+        certificate = request.getfixturevalue("certificate") if case.tls else None
+        rigs[request.param] = Rig(case, certificate)
+    return rigs[request.param]
+
+
+def random_text(size: int) -> str:
+    """Return `size` random characters."""
+    return base64.b64encode(os.urandom(size))[:size].decode()
+
+
+def test_messages_of_every_size_come_back(rig: Rig) -> None:
+    with rig.join(ECHO) as wire:
+        for what, size in SIZES.items():
+            body = random_text(size)
+            wire.perform(ECHO, "echo", body=body)
+            echoed = wire.hear_message(ECHO)["body"]
+            assert digest(echoed) == digest(body), what
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_messages_of_every_size_come_back_when_they_come_in_pieces(rig: Rig) -> None:
+    """A frame's header may be torn, and several frames may come as one."""
+    with rig.join(ECHO) as wire:
+        sent = [random_text(size) for size in (1, 100, 200, 70_000)]
+        pieces: list[bytes] = []
+        wire.write = pieces.append  # type: ignore[method-assign]
+        for body in sent:
+            wire.perform(ECHO, "echo", body=body)
+        del wire.write
+        stream = b"".join(pieces)
+        for start in range(0, 2000, 7):
+            wire.write(stream[start : start + 7])
+        wire.write(stream[2000 - 2000 % 7 + (7 if 2000 % 7 else 0) :])
+        assert [wire.hear_message(ECHO)["body"] for _ in sent] == sent
+
+
+def test_a_ping_is_answered_with_its_payload(rig: Rig) -> None:
+    with rig.join() as wire:
+        for payload in (b"", b"are you there?", bytes(range(125))):
+            wire.send(PING, payload)
+            assert wire.hear_pong() == payload
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["threads", "native threads"])
+def test_four_broadcast_at_once_and_every_frame_is_whole(rig: Rig, native: bool) -> None:
+    with rig.join(NEWS) as wire:
+        body = {"writers": 4, "count": 250, "size": 4096, "native": native}
+        assert rig.server.post("/broadcast", body).status == 204
+        heard = defaultdict(list)
+        for _ in range(1000):
+            message = intact(wire.hear_message(NEWS))
+            heard[message["writer"]].append(message["number"])
+        assert heard == {writer: list(range(250)) for writer in range(4)}
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "leaving"), (3000, "bye"), (4999, "x" * 123)])
+def test_a_peer_closes(rig: Rig, code: int, reason: str) -> None:
+    before = rig.closings()
+    with rig.join() as wire:
+        wire.say_close(code, reason)
+        assert wire.hear_close()[0] == code
+        assert wire.hear_end() == b"" or rig.case.tail
+    eventually(lambda: (rig.closings() - before)[code, reason] == 1, "the application hears code and reason")
+
+
+def test_a_peer_closes_without_a_code(rig: Rig) -> None:
+    with rig.join() as wire:
+        wire.send(CLOSE)
+        assert wire.hear_close()[0] in (1000, 1005)
+        assert wire.hear_end() == b"" or rig.case.tail
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "restart"), (1012, ""), (4000, "é" * 61)])
+def test_the_server_closes(rig: Rig, code: int, reason: str) -> None:
+    with rig.join(ECHO) as wire:
+        wire.perform(ECHO, "echo", body="first")
+        wire.perform(ECHO, "goodbye", code=code, reason=reason)
+        assert wire.hear_message(ECHO) == {"body": "first"}
+        assert wire.hear_close() == (code, reason)
+        wire.say_close(code)
+        assert wire.hear_end() == b"" or rig.case.tail
+
+
+def test_a_peer_vanishes(rig: Rig) -> None:
+    before = rig.closings()
+    rig.join().close()
+    rig.join().reset()
+    eventually(lambda: (rig.closings() - before)[1006, ""] == 2, "the application hears of both")
+
+
+@pytest.mark.parametrize("name", POURED)
+def test_a_reader_that_pauses_gets_every_byte(rig: Rig, name: str) -> None:
+    rig.read_paused(name)
+
+
+def test_plain_http_is_served_meanwhile(rig: Rig) -> None:
+    with rig.join(NEWS):
+        for _ in range(10):
+            assert rig.server.get("/").text == "ready"
+
+
+@pytest.mark.parametrize("rig", [name for name, case in CASES.items() if case.ours], indirect=True)
+def test_an_http_1_0_request_gets_a_plain_answer(rig: Rig) -> None:
+    with Wire(rig.server.port, tls=rig.case.tls) as wire:
+        answer = wire.ask(rig.case.path, version="HTTP/1.0")
+        assert 400 <= answer.status < 600
+
+
+# Stands last: it counts what all the others have left.
+def test_nothing_is_left_over_and_the_log_is_clean(rig: Rig) -> None:
+    for name in list(rig.paused):
+        rig.read_paused(name)
+    eventually(lambda: not rig.left_over(), f"all is as it was, not {rig.left_over()}")
+    assert rig.trouble() == []
+
+
+# Servers that cannot.
+
+
+@pytest.mark.needs("gunicorn")
+def test_the_sync_worker_says_what_to_do() -> None:
+    with Server("gunicorn-sync", "support.apps.matrix:create_app()") as server:
+        with Wire(server.port) as wire:
+            answer = wire.ask()
+        assert answer.status == 501
+        assert "gevent" in answer.text
+        assert "--threads" in answer.text
+        assert server.get("/").status == 200
+        assert "Traceback" not in server.log()

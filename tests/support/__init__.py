@@ -1,0 +1,1 @@
+"""What several tests share. Tests say `from support.parts import require`."""

@@ -1,0 +1,1 @@
+"""Applications that tests run in real server processes; `support.servers` starts them."""
