@@ -176,6 +176,8 @@ class Runtime:
 
     def begin(self, connection: Connection, identified: bool = True) -> None:
         """Welcome a peer, or tell it why not."""
+        if connection.closed:  # by its own hook, or a remote disconnect that came meanwhile
+            return self.registry.remove(connection)
         if not connection.is_rejected:
             self.registry.add(connection)
             timer = self.executor.later(self.config.handshake_timeout, self._too_late, connection)

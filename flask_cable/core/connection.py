@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 from ..errors import ConfigError, UnauthorizedConnection
 from ..protocols.frames import Frame
@@ -100,7 +100,13 @@ class _Identifier:
         connection.identifiers[self._name] = value
 
 
-class _ConnectionLogger(logging.LoggerAdapter[logging.Logger]):
+if TYPE_CHECKING:
+    LoggerAdapter = logging.LoggerAdapter[logging.Logger]
+else:  # which takes no argument before Python 3.11
+    LoggerAdapter = logging.LoggerAdapter
+
+
+class _ConnectionLogger(LoggerAdapter):
     """Says which connection a line is about."""
 
     def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -230,7 +236,7 @@ class Connection:
         return self.handshake.request_context()
 
     @property
-    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+    def logger(self) -> LoggerAdapter:
         """Log lines that say which connection they are about."""
         return _ConnectionLogger(logging.getLogger("flask_cable"), {"connection": self})
 

@@ -88,13 +88,22 @@ class Outbox:
         """What is to be written next."""
         return self._entries[0].data
 
+    def begin_first(self) -> None:
+        """``first()`` may not change any more, although none of it has been written: TLS has encrypted it."""
+        self._begun = True
+        self._settle(self._entries[0])
+
+    def _settle(self, entry: _Entry) -> None:
+        """Nothing takes this entry's place any more."""
+        if entry.lane is not None and self._latest.get(entry.lane.key) is entry:
+            del self._latest[entry.lane.key]
+
     def taken(self, count: int) -> None:
         """``count`` bytes of ``first()`` have been written."""
         self.size -= count
         entry = self._entries[0]
         self._begun = count < len(entry.data)
-        if entry.lane is not None and self._latest.get(entry.lane.key) is entry:
-            del self._latest[entry.lane.key]
+        self._settle(entry)
         if self._begun:
             entry.data = memoryview(entry.data)[count:]
         else:

@@ -89,7 +89,7 @@ class SocketTransport(Transport):
 
     def _wait_to_write(self, data: bytes, sent: int) -> None:
         self._outbox = Outbox(self._limits.outbox, self._limits.outbox_messages)
-        self._outbox.add(memoryview(data)[sent:], begun=sent > 0)
+        self._outbox.add(memoryview(data)[sent:], begun=sent > 0 or is_tls(self._sock))
         self._writing = self._executor.watch(self._sock, self._writable, write=True)
 
     def _writable(self) -> None:
@@ -98,6 +98,8 @@ class SocketTransport(Transport):
             while outbox:
                 outbox.taken(self._sock.send(outbox.first()))
         except WOULD_BLOCK:
+            if is_tls(self._sock) and outbox is not None:
+                outbox.begin_first()  # OpenSSL wants to be given the same bytes again
             return
         except OSError:
             return self._lost()
