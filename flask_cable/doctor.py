@@ -29,6 +29,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .config import Config
+from .core.drain import LINGER
 
 Level = Literal["ok", "info", "warn", "fail"]
 
@@ -101,6 +102,7 @@ class Gunicorn:
     max_requests: int = 0
     worker_connections: int = 1000
     timeout: int = 30
+    graceful_timeout: int = 30
     tls: bool = False
     patches: bool = False
     complete: bool = True
@@ -190,8 +192,8 @@ def read_gunicorn(command: str = "") -> Gunicorn | None:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
             config = _gunicorn_config(_arguments(command))
     except (Exception, SystemExit) as error:
-        last_line = said.getvalue().strip().rpartition("\n")[2]
-        raise UnusableSettings(last_line or f"{type(error).__name__}: {error}") from error
+        why = said.getvalue().strip().rpartition("\n")[2] or f"{type(error).__name__}: {error}"
+        raise UnusableSettings(" ".join(why.split())) from error
     return _settings(config, patches=is_patched() and not was_patched, complete=bool(command))
 
 
@@ -241,6 +243,7 @@ def _settings(config: Any, patches: bool, complete: bool) -> Gunicorn:
         max_requests=config.max_requests,
         worker_connections=config.worker_connections,
         timeout=config.timeout,
+        graceful_timeout=config.graceful_timeout,
         tls=bool(config.is_ssl),
         patches=patches,
         complete=complete,
@@ -380,8 +383,8 @@ def check_max_requests(facts: Facts) -> Finding:
         return Finding("ok", name, "off")
     if server.worker in ("gevent_pywsgi", "gevent-websocket"):
         return Finding("info", name, f"{server.max_requests}, which {server.worker} ignores")
-    seen = f"{server.max_requests}: a worker that has served as many ends, and drops its WebSockets"
-    remedy = "set it to 0, or high and with --max-requests-jitter; peers will reconnect"
+    seen = f"{server.max_requests}: a worker that has served as many ends, and sends its peers away"
+    remedy = "set it to 0, or high and with --max-requests-jitter; peers reconnect and subscribe again"
     return Finding("warn", name, seen, remedy)
 
 
@@ -407,6 +410,16 @@ def check_timeout(facts: Facts) -> Finding:
     if server.worker == "sync":
         return Finding("info", "--timeout", f"{server.timeout} s; ends a sync worker that is busy for longer")
     return Finding("ok", "--timeout", f"{server.timeout} s; ends no WebSocket under {server.worker}")
+
+
+def check_graceful_timeout(facts: Facts) -> Finding:
+    """Whether a worker that is to end has the time to tell its peers."""
+    name, server, needed = "--graceful-timeout", facts.gunicorn or Gunicorn(), facts.config.drain_seconds
+    seen = f"{server.graceful_timeout} s, for CABLE_DRAIN_SECONDS = {needed:g}"
+    if server.graceful_timeout > needed + LINGER:
+        return Finding("ok", name, seen)
+    remedy = f"set it above {needed + LINGER:g}, or CABLE_DRAIN_SECONDS lower"
+    return Finding("warn", name, f"{seen}: peers may be cut off before they are told to come back", remedy)
 
 
 # Routes.
@@ -613,5 +626,6 @@ GUNICORN_CHECKS: tuple[Check, ...] = (
     check_max_requests,
     check_worker_connections,
     check_timeout,
+    check_graceful_timeout,
 )
 """Run only where gunicorn's settings were found."""

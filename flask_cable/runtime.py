@@ -35,7 +35,7 @@ from .protocols import deflate, opening
 from .protocols.actioncable import ActionCable, negotiate
 from .protocols.json import Json, enum_aware
 from .pubsub import open_pubsub
-from .transports import Codecs, Limits, find_socket, is_upgraded, open_loopback, open_native
+from .transports import Begin, Codecs, Limits, find_socket, is_upgraded, open_loopback, open_native
 from .upgrade import KEY, Environ, Fields, Upgrade, UpgradeResponse
 
 if TYPE_CHECKING:
@@ -124,16 +124,16 @@ class Runtime:
 
     def answer(self, request: Request, session: Any) -> Response:
         """Accept a handshake with an ``UpgradeResponse``, or refuse it with an ordinary one."""
-        refusal = self._refusal(request)
-        if refusal is not None:
-            return self._refuse(request, refusal)
-        connection = self.make_connection(request, session)
+        refusal = self.refusal(request)
+        if refusal is not None and not is_upgraded(request.environ):
+            return plain(refusal)
+        connection, begin = self.admit(request, session, refusal)
         upgrade: Upgrade = request.environ[KEY]
         upgrade.abandon = partial(self.registry.remove, connection)
-        begin = partial(self.begin, connection, self.identify(connection))
         return self._upgrade(request.environ, connection, begin)
 
-    def _refusal(self, request: Request) -> opening.Refusal | None:
+    def refusal(self, request: Request) -> opening.Refusal | None:
+        """Why this handshake is not accepted, whoever its peer is; None when it may be."""
         wrong = None if is_upgraded(request.environ) else opening.refusal(request.environ)
         if wrong is not None:
             return wrong
@@ -148,12 +148,20 @@ class Runtime:
             return opening.Refusal(503, "Too many connections; come back later.")
         return None
 
-    def _refuse(self, request: Request, refusal: opening.Refusal) -> Response:
-        if not is_upgraded(request.environ):
-            return plain(refusal)
-        connection = Connection(self.handler)  # the server has said 101 already: only a close frame is left
+    def admit(
+        self, request: Request, session: Any, refusal: opening.Refusal | None
+    ) -> tuple[Connection, Begin]:
+        """A connection, and what is to be done once it has a transport.
+
+        With a refusal, where the server has said 101 already, that is to close it.
+        """
+        if refusal is None:
+            connection = self.make_connection(request, session)
+            return connection, partial(self.begin, connection, self.identify(connection))
+        connection = Connection(self.handler)
         connection.is_rejected = True
-        return self._upgrade(request.environ, connection, partial(connection.close, 1008, refusal.text))
+        code = 1013 if refusal.status == 503 else 1008
+        return connection, partial(connection.close, code, refusal.text)
 
     def make_connection(self, request: Request, session: Any) -> Connection:
         """A connection for a request, with its place in the registry reserved."""
@@ -195,7 +203,7 @@ class Runtime:
     def _too_late(self, connection: Connection) -> None:
         connection.close(1013, "the pub/sub adapter did not answer in time")
 
-    def _upgrade(self, environ: Environ, connection: Connection, begin: Any) -> UpgradeResponse:
+    def _upgrade(self, environ: Environ, connection: Connection, begin: Begin) -> UpgradeResponse:
         fields = opening.headers(environ["HTTP_SEC_WEBSOCKET_KEY"], negotiate(opening.offered(environ)))
         extensions = self._extensions(environ)
         if extensions is not None:
@@ -210,7 +218,7 @@ class Runtime:
         return deflate.negotiate(offers)
 
     def _take_over(
-        self, environ: Environ, connection: Connection, begin: Any, codecs: Codecs, fields: Fields
+        self, environ: Environ, connection: Connection, begin: Begin, codecs: Codecs, fields: Fields
     ) -> Iterable[bytes]:
         sock = find_socket(environ)
         if sock is None:

@@ -15,7 +15,16 @@ from .native import Codecs, LockedNativeTransport, NativeTransport, StandIn
 Begin = Callable[[], None]
 Headers = list[tuple[str, str]]
 
-__all__ = ["Codecs", "Limits", "Transport", "find_socket", "is_upgraded", "open_loopback", "open_native"]
+__all__ = [
+    "Begin",
+    "Codecs",
+    "Limits",
+    "Transport",
+    "find_socket",
+    "is_upgraded",
+    "open_loopback",
+    "open_native",
+]
 
 
 def is_upgraded(environ: Mapping[str, Any]) -> bool:

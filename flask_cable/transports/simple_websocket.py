@@ -53,6 +53,8 @@ class SimpleWebSocketTransport(SocketTransport):
         except ConnectionClosed as closed:
             if self._ws.ws.state.name != "OPEN":  # the peer said so, and did not just vanish
                 code, reason = int(closed.reason or 1005), closed.message or ""
+            if self._ws.incoming_message_len > self._ws.max_message_size:
+                code, reason = 1009, ""
         finally:
             self._open = False
             self.connection.handle_close(code, reason)
@@ -72,7 +74,7 @@ class SimpleWebSocketTransport(SocketTransport):
             self._ws.close(code, clipped(reason))
         except Exception:  # ConnectionClosed, or what wsproto thinks of its state: it is closed
             self._executor.call_home(self._lost)
-        self._ws.event.set()
+        self.wake()
         self._ready.set()
 
     def pause(self) -> None:
@@ -80,6 +82,10 @@ class SimpleWebSocketTransport(SocketTransport):
 
     def resume(self) -> None:
         self._ready.set()
+
+    def wake(self) -> None:
+        """Let ``run`` look again whether the peer is there."""
+        self._ws.event.set()
 
     def write_whole(self, data: bytes) -> None:
         """Write what simple-websocket made: a pong, a close frame."""
@@ -130,6 +136,11 @@ class _Whole:
     def send(self, data: bytes) -> int:
         self._transport.write_whole(data)
         return len(data)
+
+    def close(self) -> None:
+        """Close; its reader does so last, and whoever waits for a message must not miss that."""
+        self._sock.close()
+        self._transport.wake()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)

@@ -19,6 +19,10 @@ from .base import Limits, Transport
 WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
+LAST_WORDS = 1024
+"""Bytes that fit behind a frame that has begun, however large that is: why the connection ends."""
+
+
 class SocketTransport(Transport):
     """A transport whose ``_sock`` has a ``send`` that never blocks."""
 
@@ -67,6 +71,7 @@ class SocketTransport(Transport):
         """Drop what the peer would not read, and tell it to come back."""
         if self._outbox is not None:
             self._outbox.drop_unbegun()
+            self._outbox.limit = max(self._limits.outbox, self._outbox.size + LAST_WORDS)
         self._executor.call_home(self.connection.handle_too_slow)
         return False
 
