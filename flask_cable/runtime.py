@@ -124,17 +124,22 @@ class Runtime:
 
     def answer(self, request: Request, session: Any) -> Response:
         """Accept a handshake with an ``UpgradeResponse``, or refuse it with an ordinary one."""
-        refusal = self.refusal(request)
-        if refusal is not None and not is_upgraded(request.environ):
+        opened = is_upgraded(request.environ)
+        refusal = self.refusal(request, opened)
+        if refusal is not None and not opened:
             return plain(refusal)
         connection, begin = self.admit(request, session, refusal)
         upgrade: Upgrade = request.environ[KEY]
         upgrade.abandon = partial(self.registry.remove, connection)
         return self._upgrade(request.environ, connection, begin)
 
-    def refusal(self, request: Request) -> opening.Refusal | None:
-        """Why this handshake is not accepted, whoever its peer is; None when it may be."""
-        wrong = None if is_upgraded(request.environ) else opening.refusal(request.environ)
+    def refusal(self, request: Request, opened: bool = False) -> opening.Refusal | None:
+        """Why this handshake is not accepted, whoever its peer is; None when it may be.
+
+        Args:
+            opened: something else has seen to the handshake itself.
+        """
+        wrong = None if opened else opening.refusal(request.environ)
         if wrong is not None:
             return wrong
         reason = refused_origin(request, self.config.allowed_origins) if self.config.check_origin else None

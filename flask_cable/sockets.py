@@ -28,7 +28,7 @@ def serve(state: CableState, ws: Any) -> str:
     else:
         kind = type(ws).__name__
         raise ConfigError(f"cable.serve takes a simple-websocket or gevent-websocket object, not {kind}")
-    connection, begin = runtime.admit(request, session, runtime.refusal(request))
+    connection, begin = runtime.admit(request, session, runtime.refusal(request, opened=True))
     try:
         carry(runtime, ws, connection, begin)
     except BaseException:

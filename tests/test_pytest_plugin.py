@@ -1,5 +1,6 @@
 """The fixtures, as a project that uses Flask-Cable gets them."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,18 @@ def test_without_an_app_fixture_pytest_says_so(project):
     result = run(project, "def test(cable_client): pass")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*fixture 'app' not found*"])
+
+
+def test_the_documentations_examples_pass(pytester, monkeypatch):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    guide = (ROOT / "docs" / "testing.md").read_text("utf-8")
+    files = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", guide, re.DOTALL))
+    pytester.makepyfile(**files)
+    pytester.syspathinsert()
+    result = pytester.runpytest("-p", "flask_cable.pytest_plugin", "-p", "no:cacheprovider")
+    assert result.ret == 0
+    assert len(files) == 9
+    assert guide.count("```python") == len(files)
 
 
 def test_the_plugin_is_found_by_its_entry_point():

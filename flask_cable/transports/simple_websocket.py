@@ -53,7 +53,7 @@ class SimpleWebSocketTransport(SocketTransport):
         except ConnectionClosed as closed:
             if self._ws.ws.state.name != "OPEN":  # the peer said so, and did not just vanish
                 code, reason = int(closed.reason or 1005), closed.message or ""
-            if self._ws.incoming_message_len > self._ws.max_message_size:
+            if getattr(self._ws, "incoming_message_len", 0) > self._ws.max_message_size:
                 code, reason = 1009, ""
         finally:
             self._open = False

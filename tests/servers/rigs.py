@@ -49,6 +49,7 @@ CASES = {
     "gunicorn gthread": Case("gunicorn-gthread"),
     "gunicorn gevent_pywsgi": Case("gunicorn-gevent-pywsgi"),
     "gunicorn GeventWebSocketWorker": Case("gunicorn-gevent-websocket", ours=False),
+    "gunicorn GeventWebSocketWorker, its object": Case("gunicorn-gevent-websocket", "/gevent", ours=False),
     "gunicorn gevent, TLS": Case("gunicorn-gevent", tls=True),
     "gunicorn gthread, TLS": Case("gunicorn-gthread", tls=True),
     "gevent.pywsgi": Case("pywsgi"),
@@ -108,7 +109,9 @@ class Rig:
 
     def trouble(self) -> list[str]:
         """List the lines of the log that tell of an error."""
-        return [line for line in self.server.log().splitlines() if TROUBLE.search(line) and REFUSED not in line]
+        return [
+            line for line in self.server.log().splitlines() if TROUBLE.search(line) and REFUSED not in line
+        ]
 
     def read_paused(self, name: str) -> None:
         """When the pause is over, let one peer read; every byte has to be right."""
@@ -124,7 +127,9 @@ class Rig:
         now, was = self.stats(), self.before
         more = now["descriptors"] - was["descriptors"]
         found = [f"{more} descriptors more"] if more > 0 else []
-        return ", ".join(found + [f"{key} {now[key]}" for key in ("connections", "streams") if now[key] != was[key]])
+        return ", ".join(
+            found + [f"{key} {now[key]}" for key in ("connections", "streams") if now[key] != was[key]]
+        )
 
     def _warm_up(self) -> None:
         """Whatever the first connection makes for all is made."""

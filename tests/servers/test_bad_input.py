@@ -111,7 +111,9 @@ def test_deep_nesting_inside_data_and_identifier(wire: Wire) -> None:
     deep = "[" * 50_000 + "]" * 50_000
     wire.say(command="message", identifier=CHANNEL, data='{"action":"echo","value":' + deep + "}")
     works(wire)
-    wire.say(command="subscribe", identifier='{"channel":"GuardedChannel","deep":' + deep[49_000:51_000] + "}")
+    wire.say(
+        command="subscribe", identifier='{"channel":"GuardedChannel","deep":' + deep[49_000:51_000] + "}"
+    )
     assert wire.hear()["type"] == "reject_subscription"
     works(wire)
 
@@ -168,7 +170,16 @@ def test_an_identifier_that_is_none_is_rejected(wire: Wire, identifier: str) -> 
 
 @pytest.mark.parametrize(
     "name",
-    ["NoChannel", "Channel", "UnregisteredChannel", "support.apps.guarded.GuardedChannel", "str", "", 1, ["x"], {}],
+    [
+        "NoChannel",
+        "Channel",
+        "UnregisteredChannel",
+        "support.apps.guarded.GuardedChannel",
+        "str",
+        "",
+        1,
+        ["x"],
+    ],
     ids=str,
 )
 def test_an_unknown_channel_is_rejected(wire: Wire, name: object) -> None:
@@ -222,9 +233,10 @@ def test_no_data(wire: Wire) -> None:
     [
         *("stream_from", "stream_for", "stop_all_streams", "transmit", "broadcast_to", "reject", "perform"),
         *("subscribe", "subscribed", "unsubscribe", "unsubscribed", "receive", "run_periodic_timers"),
-        *("_private", "_end", "__class__", "__init__", "__dict__", "secret", "shared", "common", "check", "tick"),
-        *("broadcaster", "broadcast_to_target", "params", "connection", "connection.close", "actions", "rescue"),
-        *("before_subscribe", "after_unsubscribe", "periodically", "channel_name", "logger"),
+        *("_private", "_end", "__class__", "__init__", "__dict__", "secret", "shared", "common", "check"),
+        *("tick", "broadcaster", "broadcast_to_target", "params", "connection", "connection.close"),
+        *("actions", "rescue", "before_subscribe", "after_unsubscribe", "periodically", "channel_name"),
+        "logger",
     ],
 )
 def test_what_is_no_action_cannot_be_called(server: Server, wire: Wire, action: str) -> None:
@@ -313,7 +325,15 @@ def test_endless_empty_fragments(wire: Wire) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b'{"command":"\xe9"}', b"\xe2\x82"],
+    [
+        b"\xff",
+        b"\xc3\x28",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xc0\xaf",
+        b'{"command":"\xe9"}',
+        b"\xe2\x82",
+    ],
     ids=repr,
 )
 def test_invalid_utf8(wire: Wire, payload: bytes) -> None:
@@ -382,7 +402,9 @@ def test_a_new_message_inside_another(wire: Wire) -> None:
     closes(wire, 1002)
 
 
-@pytest.mark.parametrize("payload", [b"\x03", b"\x03\xed", b"\x00\x00", b"\x03\xe7", b"\xff\xff", b"\x03\xee"], ids=repr)
+@pytest.mark.parametrize(
+    "payload", [b"\x03", b"\x03\xed", b"\x00\x00", b"\x03\xe7", b"\xff\xff", b"\x03\xee"], ids=repr
+)
 def test_a_close_frame_with_a_code_that_is_none(wire: Wire, payload: bytes) -> None:
     """One byte; 1005, 1006: never on the wire; 0, 999, 65535: out of range (RFC 6455 7.4)."""
     wire.send(CLOSE, payload)
@@ -491,7 +513,12 @@ def test_another_version_of_the_protocol(server: Server, version: str | None) ->
 
 def test_plain_http(server: Server) -> None:
     with Wire(server.port) as wire:
-        asked = {"Upgrade": None, "Connection": "close", "Sec-WebSocket-Key": None, "Sec-WebSocket-Version": None}
+        asked = {
+            "Upgrade": None,
+            "Connection": "close",
+            "Sec-WebSocket-Key": None,
+            "Sec-WebSocket-Version": None,
+        }
         answer = wire.ask(headers=asked)
     assert answer.status == 426
     assert answer.headers["upgrade"] == "websocket"

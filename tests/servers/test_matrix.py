@@ -9,14 +9,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import socket
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from servers.rigs import CASES, ECHO, NEWS, POURED, Rig, intact
-from support.servers import Server
-from support.wire import CLOSE, PING, Wire, eventually
+from servers.http2 import ask_http_2
+from servers.rigs import APP, CASES, ECHO, NEWS, POURED, Rig, intact
+from support.apps import matrix
+from support.parts import require
+from support.servers import KINDS, Server
+from support.wire import CLOSE, PING, Wire, eventually, join
 
 SIZES = {"1 B": 1, "64 KiB": 2**16, "1 MiB": 2**20, "20 MiB": 20 * 2**20}
 
@@ -75,6 +81,41 @@ def test_messages_of_every_size_come_back_when_they_come_in_pieces(rig: Rig) -> 
         assert [wire.hear_message(ECHO)["body"] for _ in sent] == sent
 
 
+def test_a_handshake_as_a_browser_sends_it(rig: Rig) -> None:
+    browser = {
+        "Connection": "keep-alive, Upgrade",
+        "Upgrade": "WebSocket",
+        "Cookie": "session=none; other=1",
+        "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits",
+        "Sec-WebSocket-Protocol": "actioncable-v1-json, actioncable-unsupported",
+    }
+    with Wire(rig.server.port, tls=rig.case.tls) as wire:
+        answer = wire.ask(rig.case.path, browser)
+        assert answer.status == 101
+        if rig.case.path != "/gevent":  # gevent-websocket offers an application's protocol at one path only
+            assert answer.headers["sec-websocket-protocol"] == "actioncable-v1-json"
+        assert wire.hear() == {"type": "welcome"}
+        wire.subscribe(ECHO)
+        if rig.case.path == "/sock":  # simple-websocket always accepts compression
+            squeeze(wire)
+        else:
+            assert "sec-websocket-extensions" not in answer.headers
+        wire.perform(ECHO, "echo", body="as a browser")
+        assert wire.hear_message(ECHO) == {"body": "as a browser"}
+
+
+def squeeze(wire: Wire) -> None:
+    """Compress what is sent from now on (RFC 7692 7.2.1)."""
+    deflate = zlib.compressobj(wbits=-15)
+    send = wire.send
+
+    def send_squeezed(opcode: int, payload: bytes = b"") -> None:
+        data = deflate.compress(payload) + deflate.flush(zlib.Z_SYNC_FLUSH)
+        send(opcode, data[:-4], rsv=4)
+
+    wire.send = send_squeezed  # type: ignore[assignment, method-assign]
+
+
 def test_a_ping_is_answered_with_its_payload(rig: Rig) -> None:
     with rig.join() as wire:
         for payload in (b"", b"are you there?", bytes(range(125))):
@@ -94,7 +135,9 @@ def test_four_broadcast_at_once_and_every_frame_is_whole(rig: Rig, native: bool)
         assert heard == {writer: list(range(250)) for writer in range(4)}
 
 
-@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "leaving"), (3000, "bye"), (4999, "x" * 123)])
+@pytest.mark.parametrize(
+    ("code", "reason"), [(1000, ""), (1001, "leaving"), (3000, "bye"), (4999, "x" * 123)]
+)
 def test_a_peer_closes(rig: Rig, code: int, reason: str) -> None:
     before = rig.closings()
     with rig.join() as wire:
@@ -155,12 +198,27 @@ def test_nothing_is_left_over_and_the_log_is_clean(rig: Rig) -> None:
     assert rig.trouble() == []
 
 
+# Other ways to start them.
+
+
+@pytest.mark.parametrize("kind", ["gunicorn-gevent", "gunicorn-gthread"])
+@pytest.mark.parametrize("args", [("--preload",), ("--workers", "2", "--preload")], ids=" ".join)
+def test_a_process_that_was_forked_late_makes_everything_anew(kind: str, args: tuple[str, ...]) -> None:
+    require(*KINDS[kind].parts)
+    with Server(kind, APP, args=args) as server, ExitStack() as stack:
+        wires = [stack.enter_context(join(server.port, "/cable", ECHO)) for _ in range(8)]
+        for number, wire in enumerate(wires):
+            wire.perform(ECHO, "echo", body=number)
+        assert [wire.hear_message(ECHO)["body"] for wire in wires] == list(range(8))
+        assert "Traceback" not in server.log()
+
+
 # Servers that cannot.
 
 
 @pytest.mark.needs("gunicorn")
 def test_the_sync_worker_says_what_to_do() -> None:
-    with Server("gunicorn-sync", "support.apps.matrix:create_app()") as server:
+    with Server("gunicorn-sync", APP) as server:
         with Wire(server.port) as wire:
             answer = wire.ask()
         assert answer.status == 501
@@ -168,3 +226,33 @@ def test_the_sync_worker_says_what_to_do() -> None:
         assert "--threads" in answer.text
         assert server.get("/").status == 200
         assert "Traceback" not in server.log()
+
+
+def test_http_2_gets_a_plain_answer_and_http_1_1_beside_it_a_cable(certificate: tuple[Path, Path]) -> None:
+    """Over HTTP/2 the socket belongs to all streams of the connection, so it must not be taken."""
+    pytest.importorskip("h2", reason="h2 is missing: pip install h2")
+    require("gunicorn", "gevent")
+    files = dict(zip(("certfile", "keyfile"), certificate, strict=True))
+    for kind in ("gunicorn-gevent", "gunicorn-gthread"):
+        with Server(kind, APP, args=("--http-protocols", "h2,h1"), **files) as server:
+            with join(server.port, "/cable", ECHO, tls=True) as wire:
+                plain, home, again = ask_http_2(server.port, "/cable", "/", "/cable")
+                assert (plain.status, again.status) == (426, 426)
+                assert "WebSocket" in plain.text
+                assert (home.status, home.text) == (200, "ready")
+                wire.perform(ECHO, "echo", body="beside it")
+                assert wire.hear_message(ECHO) == {"body": "beside it"}
+            assert "Traceback" not in server.log()
+
+
+def test_an_upgrade_that_calls_itself_http_2_is_refused() -> None:
+    """gunicorn puts the shared socket into environ for these, too."""
+    environ = {
+        "SERVER_PROTOCOL": "HTTP/2.0",
+        "gunicorn.socket": socket.socket,  # nothing that could be taken
+        "wsgi.multithread": True,
+    }
+    asked = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    answer = matrix.create_app().test_client().get("/cable", headers=asked, environ_overrides=environ)
+    assert answer.status_code == 501
+    assert "HTTP/1.1" in answer.text

@@ -57,7 +57,7 @@ class Frame:
 class Wire:
     """A TCP connection to a server of this machine; a context manager.
 
-    `receive_buffer` asks the kernel for a small one, in bytes, so that a peer which does not read is soon felt.
+    `receive_buffer` asks the kernel for a small one, in bytes: a peer that does not read is felt sooner.
     """
 
     def __init__(
@@ -93,10 +93,14 @@ class Wire:
 
     def write_some(self, data: bytes | memoryview) -> int:
         """Send what the kernel takes at once, and return how much that was."""
+        patience = self._sock.gettimeout()
+        self._sock.setblocking(False)
         try:
-            return self._sock.send(data, socket.MSG_DONTWAIT)
+            return self._sock.send(data)
         except BlockingIOError:
             return 0
+        finally:
+            self._sock.settimeout(patience)
 
     def end(self) -> None:
         """Say that nothing more will be sent, and go on listening."""
@@ -147,7 +151,9 @@ class Wire:
         lines = [f"{name}: {value}" for name, value in fields.items() if value is not None]
         return "\r\n".join([f"{method} {path} {version}", *lines, "", ""]).encode("latin-1")
 
-    def ask(self, path: str = "/cable", headers: Mapping[str, str | None] | None = None, **line: str) -> Answer:
+    def ask(
+        self, path: str = "/cable", headers: Mapping[str, str | None] | None = None, **line: str
+    ) -> Answer:
         """Send a handshake and return the answer; one that switches protocols is checked."""
         request = self.request(path, headers, **line)
         self.write(request)
@@ -270,9 +276,7 @@ def join(
     return wire
 
 
-def frame(
-    opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, masked: bool = True
-) -> bytes:
+def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, masked: bool = True) -> bytes:
     """Encode a frame as a client does, or as none should."""
     key = os.urandom(4) if masked else b""
     body = apply_mask(payload, key) if masked else payload
@@ -327,8 +331,9 @@ def _check_upgrade(request: bytes, answer: Answer) -> None:
     assert answer.headers["upgrade"].lower() == "websocket"
     assert answer.headers["connection"].lower() == "upgrade"
     assert answer.headers["sec-websocket-accept"] == base64.b64encode(digest).decode()
-    assert answer.headers.get("sec-websocket-protocol") in (None, *sent.get("sec-websocket-protocol", "").split(", "))
-    assert "sec-websocket-extensions" not in answer.headers
+    offered = sent.get("sec-websocket-protocol", "").split(", ")
+    assert answer.headers.get("sec-websocket-protocol") in (None, *offered)
+    assert "sec-websocket-extensions" not in answer.headers or "sec-websocket-extensions" in sent
 
 
 def _close_of(heard: Frame) -> tuple[int, str]:

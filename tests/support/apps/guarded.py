@@ -14,11 +14,11 @@ from typing import Any
 
 from flask import Flask
 from flask.typing import ResponseReturnValue
-from support.apps.insight import insight
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_cable import Cable, Channel, before_subscribe, periodically
+from support.apps.insight import insight
 
 cable = Cable()
 reached: Counter[str] = Counter()

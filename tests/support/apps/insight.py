@@ -1,4 +1,4 @@
-"""What a server process tells about itself, so that a test sees what is left over. Used by applications here."""
+"""What a server process tells about itself, so that a test sees what is left over."""
 
 from __future__ import annotations
 

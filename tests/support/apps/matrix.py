@@ -1,6 +1,7 @@
 """The application of the server matrix: it echoes, pours, broadcasts and closes. Its limits are high.
 
-`/cable` is the cable's own route, `/sock` hands a flask-sock object over where flask-sock is installed.
+`/cable` is the cable's own route; `/sock` hands over a flask-sock object, where flask-sock is installed, and
+`/gevent` the object of gevent-websocket.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from typing import Any
 
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
-from support.apps.insight import insight
 
 from flask_cable import Cable, Channel, Connection, signals
+from support.apps.insight import insight
 
 cable = Cable()
 closings: list[tuple[int, str]] = []
@@ -70,6 +71,7 @@ def create_app() -> Flask:
     app.add_url_rule("/", view_func=home)
     app.add_url_rule("/stats", view_func=stats)
     app.add_url_rule("/broadcast", view_func=broadcast, methods=["POST"])
+    app.add_url_rule("/gevent", view_func=hand_over, websocket=True)
     cable.init_app(app)
     signals.disconnected.connect(note_closing, app)
     if find_spec("flask_sock"):
@@ -82,6 +84,11 @@ def add_sock_route(app: Flask) -> None:
     from flask_sock import Sock
 
     Sock(app).route("/sock")(lambda ws: cable.serve(ws))
+
+
+def hand_over() -> ResponseReturnValue:
+    """Serve the cable over gevent-websocket's object."""
+    return cable.serve(request.environ["wsgi.websocket"])
 
 
 def note_closing(app: Flask, connection: Connection, code: int, reason: str) -> None:

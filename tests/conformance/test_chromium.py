@@ -1,0 +1,157 @@
+"""The example application in headless Chromium, on the stock @rails/actioncable, under gunicorn -k gevent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conformance import browser as chromium
+from conformance.browser import Browser, Page
+from support.servers import Server
+
+pytestmark = pytest.mark.needs("gunicorn", "gevent", "chromium", "node_modules")
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL_CLIENT = ROOT / "example_app/static/cable-lite.js"
+CONNECTED = "document.body.dataset.state == 'connected'"
+RECONNECTED = "document.querySelector('#messages').innerText.includes('Reconnected')"
+# The stock client tries again after 12 s or so, and at once when somebody comes back to its page.
+LOOK_AGAIN = "document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))"
+TRY_TO_CONNECT = """new Promise((resolve) => {
+    const heard = []
+    const socket = new WebSocket(%r, ["actioncable-v1-json", "actioncable-unsupported"])
+    socket.onmessage = (event) => heard.push(JSON.parse(event.data))
+    socket.onclose = (event) => resolve({ heard, code: event.code })
+})"""
+
+SignIn = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium.browser(tmp_path_factory.mktemp("screenshots")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chat() -> Iterator[Server]:
+    """The example; its secret outlives a restart, as in production."""
+    with Server("gunicorn-gevent", "example_app:create_app()", env={"SECRET_KEY": "conformance"}) as running:
+        yield running
+
+
+@pytest.fixture
+def sign_in(browser: Browser) -> Iterator[SignIn]:
+    """Opens a new person's browser, signs in and enters a room; afterwards no script may have failed."""
+    opened: list[Page] = []
+
+    def sign_in(server: Server, name: str, room: str) -> Page:
+        page = browser.open(server.url)
+        opened.append(page)
+        page.enter("input[name=name]", name)
+        page.until("location.pathname == '/rooms' && document.readyState == 'complete'")
+        page.enter("input[name=room]", room)
+        page.until(CONNECTED)
+        return page
+
+    yield sign_in
+    errors = [page.errors() for page in opened]
+    for page in opened:
+        page.close()
+    assert errors == [[]] * len(opened)
+
+
+def say(page: Page, text: str) -> None:
+    page.enter("#text", text)
+    page.until("document.querySelector('#text').value == ''")
+
+
+def messages(*lines: str) -> tuple[str, list[str]]:
+    return "#messages .message .words", list(lines)
+
+
+def people(*names: str) -> tuple[str, list[str]]:
+    return "#people .name", list(names)
+
+
+def test_what_one_says_the_other_reads(chat: Server, sign_in: SignIn) -> None:
+    ann, bob = sign_in(chat, "Ann", "talk"), sign_in(chat, "Bob", "talk")
+    say(ann, "Hello, <b>Bob</b> 😀")
+    bob.until_texts(*messages("Hello, <b>Bob</b> 😀"))
+    say(bob, "漢字 שלום")
+    for page in (ann, bob):
+        page.until_texts(*messages("Hello, <b>Bob</b> 😀", "漢字 שלום"))
+        page.until_texts("#messages .message .name", ["Ann", "Bob"])
+
+
+def test_the_clock_ticks(chat: Server, sign_in: SignIn) -> None:
+    ann = sign_in(chat, "Ann", "clock")
+    first = ann.until("document.querySelector('#clock').dateTime")
+    second = ann.until(f"(time => time > {first!r} && time)(document.querySelector('#clock').dateTime)")
+    ann.until(f"document.querySelector('#clock').dateTime > {second!r}")
+
+
+def test_everybody_sees_who_is_here(chat: Server, sign_in: SignIn) -> None:
+    ann, bob = sign_in(chat, "Ann", "people"), sign_in(chat, "Bob", "people")
+    ann.until_texts(*people("Ann", "Bob"))
+    bob.until_texts(*people("Bob", "Ann"))
+    bob.click("a.brand")
+    ann.until_texts(*people("Ann"))
+    ann.until_texts("#messages .notice", ["Bob joined", "Bob left"])
+
+
+def test_a_reloaded_page_is_back(chat: Server, sign_in: SignIn) -> None:
+    ann, bob = sign_in(chat, "Ann", "reload"), sign_in(chat, "Bob", "reload")
+    ann.until_texts(*people("Ann", "Bob"))
+    bob.reload()
+    bob.until(CONNECTED)
+    bob.until_texts(*people("Bob", "Ann"))
+    say(ann, "back already?")
+    bob.until_texts(*messages("back already?"))
+    say(bob, "yes")
+    ann.until_texts(*messages("back already?", "yes"))
+
+
+def test_a_restarted_server_is_found_again(chat: Server, sign_in: SignIn) -> None:
+    comes_back(chat, sign_in, "restart")
+
+
+def test_the_small_client_finds_a_restarted_server_too(sign_in: SignIn) -> None:
+    env = {"SECRET_KEY": "conformance", "EXAMPLE_ACTIONCABLE": str(SMALL_CLIENT)}
+    with Server("gunicorn-gevent", "example_app:create_app()", env=env) as small:
+        comes_back(small, sign_in, "small")
+
+
+def comes_back(server: Server, sign_in: SignIn, room: str) -> None:
+    ann, bob = sign_in(server, "Ann", room), sign_in(server, "Bob", room)
+    say(ann, "before")
+    bob.until_texts(*messages("before"))
+    server.restart()
+    for page in (ann, bob):
+        page.evaluate(LOOK_AGAIN)
+        page.until(f"{CONNECTED} && {RECONNECTED}", 40)
+    say(ann, "after")
+    bob.until_texts(*messages("before", "after"))
+    say(bob, "indeed")
+    ann.until_texts(*messages("before", "after", "indeed"))
+
+
+def test_signing_out_in_one_tab_ends_the_other(chat: Server, browser: Browser, sign_in: SignIn) -> None:
+    ann = sign_in(chat, "Ann", "out")
+    tab = browser.open_tab(ann.person, chat.url)
+    tab.click(".account button")
+    tab.until("location.pathname == '/login'")
+    ann.until("document.body.dataset.state == 'ended'")
+    ann.until_texts("#state", ["Signed out"])
+    answer = tab.evaluate(TRY_TO_CONNECT % chat.ws_url())
+    goodbye = {"type": "disconnect", "reason": "unauthorized", "reconnect": False}
+    assert answer == {"heard": [goodbye], "code": 1000}
+    assert ann.evaluate("document.body.dataset.state") == "ended"
+    tab.close()
+
+
+def test_a_page_of_another_origin_cannot_connect(chat: Server, sign_in: SignIn) -> None:
+    ann = sign_in(chat, "Ann", "origin")
+    ann.goto("about:blank")
+    assert ann.evaluate(TRY_TO_CONNECT % chat.ws_url()) == {"heard": [], "code": 1006}

@@ -1,0 +1,86 @@
+"""Handler: what a style has to say, and what it gets for nothing. Other tests use ``RecordingHandler``."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from flask_cable.core.connection import Connection
+from flask_cable.core.executor import Executor, ManualExecutor
+from flask_cable.core.handler import Handler, Rate
+from flask_cable.core.hub import Hub
+from flask_cable.protocols.frames import Frame
+from flask_cable.pubsub.memory import MemoryPubSub
+
+
+class RecordingHandler(Handler):
+    """Keeps what its connections tell it."""
+
+    def __init__(self, executor: Executor | None = None, **options: Any) -> None:
+        executor = executor or ManualExecutor()
+        super().__init__(Hub(MemoryPubSub(), executor), executor, **options)
+        self.calls: list[tuple[Any, ...]] = []
+        self.errors: list[BaseException] = []
+
+    def opened(self, connection: Connection) -> None:
+        self.calls.append(("opened",))
+
+    def received(self, connection: Connection, message: str | bytes) -> None:
+        self.calls.append(("received", message))
+
+    def closed(self, connection: Connection, code: int, reason: str) -> None:
+        self.calls.append(("closed", code, reason))
+
+    def encode(self, data: Any) -> Frame:
+        return Frame(json.dumps(data).encode())
+
+    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
+        connection.send(Frame(f"disconnect {reason} {reconnect}".encode()))
+
+    def failed(self, connection: Connection, error: BaseException) -> None:
+        self.errors.append(error)
+        super().failed(connection, error)
+
+
+def test_a_style_has_to_say_how_it_serves() -> None:
+    with pytest.raises(TypeError, match=r"abstract methods.*closed.*opened.*received"):
+        Handler(None, None)  # type: ignore[abstract, arg-type]
+
+
+def test_it_has_what_it_was_given() -> None:
+    @contextmanager
+    def scope() -> Iterator[None]:
+        yield
+
+    handler = RecordingHandler(scope=scope, inbox_limit=7, sender="app")
+    assert (handler.scope, handler.inbox_limit, handler.sender) == (scope, 7, "app")
+    assert handler.hub.executor is handler.executor
+
+
+def test_a_scope_is_optional_and_every_message_is_taken() -> None:
+    handler = RecordingHandler()
+    with handler.scope():
+        assert handler.rate is None
+        assert not handler.counts
+    assert Rate(per_second=1, burst=2) == (1, 2)
+
+
+def test_what_nobody_rescued_is_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    handler = RecordingHandler()
+    error = LookupError("lost")
+    handler.failed(Connection(handler, 7), error)
+    assert handler.counts == {"failed": 1}
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("flask_cable", logging.ERROR)
+    assert record.getMessage() == "connection 7: unhandled LookupError"
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
+
+
+def test_a_slow_peer_is_counted() -> None:
+    handler = RecordingHandler()
+    handler.too_slow(Connection(handler))
+    assert handler.counts == {"too_slow": 1}

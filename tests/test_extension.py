@@ -1,0 +1,355 @@
+"""Cable: attaching to applications, registering, and reaching peers from anywhere."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask, render_template_string, session
+
+from flask_cable import Cable, Channel, Connection
+from flask_cable.errors import ConfigError, EncodeError, NotReady
+from flask_cable.streams import JsonCoder
+from flask_cable.testing import CableClient, HandshakeRefused
+
+
+class ChatChannel(Channel):
+    def subscribed(self) -> None:
+        self.stream_from("chat")
+
+
+@dataclass
+class Room:
+    id: int
+
+
+def application(cable: Cable, name: str = "shop", **config: Any) -> Flask:
+    app = Flask(name)
+    app.config.update(SECRET_KEY="secret", CABLE_EXECUTOR="manual", **config)
+    cable.init_app(app)
+    return app
+
+
+@pytest.fixture
+def cable() -> Cable:
+    cable = Cable()
+    cable.channel(ChatChannel)
+    return cable
+
+
+# Attaching.
+
+
+def test_an_application_may_be_given_at_once_or_later() -> None:
+    at_once, later = Flask("one"), Flask("two")
+    assert Cable(at_once) is at_once.extensions["cable"].cable
+    cable = Cable()
+    cable.init_app(later)
+    assert later.extensions["cable"].cable is cable
+
+
+def test_an_application_has_one_cable() -> None:
+    app = Flask("shop")
+    cable = Cable(app)
+    for other in (cable, Cable()):
+        with pytest.raises(RuntimeError, match="call init_app once per application"):
+            other.init_app(app)
+
+
+def test_every_setting_has_its_default_and_keeps_what_was_set() -> None:
+    app = application(Cable(), CABLE_MAX_CONNECTIONS=7)
+    assert app.config["CABLE_MOUNT_PATH"] == "/cable"
+    assert app.config["CABLE_MAX_CONNECTIONS"] == 7
+
+
+def test_a_wrong_setting_is_found_at_start_up() -> None:
+    for config in ({"CABLE_MOUNT_PATH": "cable"}, {"CABLE_MAX_CONNECTION": 7}):
+        with pytest.raises(ConfigError):
+            application(Cable(), **config)
+
+
+def test_no_application_is_kept_alive(cable: Cable) -> None:
+    app = application(cable)
+    alive = weakref.ref(app)
+    del app
+    gc.collect()
+    assert alive() is None
+    with pytest.raises(NotReady, match=r"call cable\.init_app\(app\) first"):
+        cable.broadcast("chat", 1)
+
+
+def test_routes_and_blueprints_are_left_alone(cable: Cable) -> None:
+    app = Flask("shop")
+    app.config["CABLE_EXECUTOR"] = "manual"
+    blueprint = Blueprint("pages", __name__)
+    blueprint.add_url_rule("/page", "page", lambda: "a page")
+    app.register_blueprint(blueprint)
+    cable.init_app(app)
+    app.add_url_rule("/later", "later", lambda: "later")
+    browser = app.test_client()
+    assert (browser.get("/page").text, browser.get("/later").text) == ("a page", "later")
+    assert {rule.endpoint for rule in app.url_map.iter_rules()} == {
+        *("static", "pages.page", "later", "cable", "cable_http"),
+    }
+    assert app.before_request_funcs == {}
+    assert app.teardown_appcontext_funcs == []
+
+
+def test_plain_http_on_the_route_is_told_what_it_is_for(cable: Cable) -> None:
+    response = application(cable).test_client().get("/cable")
+    assert response.status_code == 426
+    assert response.headers["Upgrade"] == "websocket"
+    assert response.mimetype == "text/plain"
+    assert "@rails/actioncable" in response.text
+
+
+def test_the_route_is_where_it_is_wanted(cable: Cable) -> None:
+    app = application(cable, CABLE_MOUNT_PATH="/live/socket")
+    assert CableClient(app).connect().welcomed
+    assert app.test_client().get("/cable").status_code == 404
+    with pytest.raises(HandshakeRefused) as caught:
+        CableClient(app).connect("/cable")
+    assert caught.value.status == 404
+
+
+def test_before_request_functions_may_refuse(cable: Cable) -> None:
+    app = application(cable)
+    app.before_request(lambda: ("not today", 403))
+    with pytest.raises(HandshakeRefused) as caught:
+        CableClient(app).connect()
+    assert (caught.value.status, caught.value.body) == (403, "not today")
+
+
+def test_templates_and_the_command_line_know_it(cable: Cable) -> None:
+    app = application(cable)
+    with app.test_request_context():
+        assert render_template_string("{{ cable_url() }}") == "/cable"
+    assert "cable" in app.cli.commands
+
+
+def test_gevent_websocket_is_told_the_subprotocol_of_the_route_only(cable: Cable) -> None:
+    app: Any = application(cable)
+    assert app.app_protocol("/cable") == "actioncable-v1-json"
+    assert app.app_protocol("/elsewhere") is None
+
+
+# Registering.
+
+
+def test_a_channel_is_registered_under_its_name_or_another() -> None:
+    cable = Cable()
+
+    @cable.channel
+    class RoomChannel(Channel):
+        pass
+
+    @cable.channel("Admin::LogChannel")
+    class LogChannel(Channel):
+        pass
+
+    assert cable.channels == {"RoomChannel": RoomChannel, "Admin::LogChannel": LogChannel}
+    assert (RoomChannel.registered_as, LogChannel.registered_as) == ("RoomChannel", "Admin::LogChannel")
+    assert LogChannel.channel_name() == "admin:log"
+
+
+def test_what_is_no_channel_cannot_be_registered(cable: Cable) -> None:
+    for wrong in (Channel, object, Connection, lambda: None, 7, None):
+        with pytest.raises(
+            ConfigError, match=r"@cable\.channel is for subclasses of Channel, and .* is none"
+        ):
+            cable.channel(wrong)
+    with pytest.raises(ConfigError, match="and Chat is none"):
+        cable.channel("Chat")(object)
+    assert list(cable.channels) == ["ChatChannel"]
+
+
+def test_two_channels_cannot_have_one_name(cable: Cable) -> None:
+    class OtherChannel(Channel):
+        pass
+
+    with pytest.raises(ConfigError, match=r"registered as 'ChatChannel' already: .*\.ChatChannel"):
+        cable.channel("ChatChannel")(OtherChannel)
+
+
+def test_a_module_that_is_loaded_again_registers_again(cable: Cable) -> None:
+    again = type(
+        "ChatChannel", (Channel,), {"__module__": ChatChannel.__module__, "__qualname__": "ChatChannel"}
+    )
+    assert cable.channel(again) is again
+    assert cable.channels == {"ChatChannel": again}
+
+
+def test_the_connection_class_is_what_every_peer_becomes(cable: Cable) -> None:
+    @cable.connection
+    class Mine(Connection):
+        pass
+
+    assert type(CableClient(application(cable)).connect().connection) is Mine
+    for wrong in (object, Channel, 7, None):
+        with pytest.raises(ConfigError, match=r"@cable\.connection is for a subclass of Connection"):
+            cable.connection(wrong)
+
+
+def test_one_function_may_say_who_it_is(cable: Cable) -> None:
+    @cable.identify
+    def current_user() -> Any:
+        return session.get("user")
+
+    with application(cable).test_request_context():
+        assert current_user() is None
+    client = CableClient(application(cable, "other"))
+    client.assert_reject_connection()
+    for user in (7, 0, "", False):
+        with client.http.session_transaction() as stored:
+            stored["user"] = user
+        connection = client.connect().connection
+        assert (connection.current_user, connection.identified_by) == (user, ("current_user",))
+
+
+# From anywhere.
+
+
+def heard(client: CableClient) -> Any:
+    return client.connect().subscribe("ChatChannel")
+
+
+def test_a_broadcast_needs_no_context(cable: Cable) -> None:
+    subscription = heard(CableClient(application(cable)))
+    cable.broadcast("chat", {"text": "hi"})
+    assert subscription.transmissions == [{"text": "hi"}]
+
+
+def test_a_broadcast_may_leave_one_out_and_bring_its_coder(cable: Cable) -> None:
+    client = CableClient(application(cable))
+    one, other = heard(client), heard(client)
+    cable.broadcast("chat", 1, exclude=one.connection.connection)
+    cable.broadcast("chat", 2, exclude=other.channel)
+    cable.broadcast("chat", {"b": 3, "a": 3}, coder=JsonCoder())
+    assert (one.transmissions, other.transmissions) == ([2, {"b": 3, "a": 3}], [1, {"b": 3, "a": 3}])
+
+
+def test_a_stream_may_be_named_by_a_model(cable: Cable) -> None:
+    class RoomChannel(Channel):
+        def subscribed(self) -> None:
+            self.stream_from(Room(7))
+
+    cable.channel(RoomChannel)
+    subscription = CableClient(application(cable)).connect().subscribe(RoomChannel)
+    cable.broadcast(Room(7), "hi")
+    cable.broadcast(Room(8), "no")
+    assert subscription.transmissions == ["hi"]
+
+
+def test_what_cannot_be_sent_is_sent_to_nobody(cable: Cable) -> None:
+    subscription = heard(CableClient(application(cable)))
+    with pytest.raises(EncodeError, match="set"):
+        cable.broadcast("chat", {"text": {1, 2}})
+    with pytest.raises(ValueError, match="blank"):
+        cable.broadcast("", 1)
+    assert subscription.transmissions == []
+
+
+def test_without_an_application_there_is_nobody_to_reach() -> None:
+    cable = Cable()
+    for call in (lambda: cable.broadcast("chat", 1), lambda: cable.connections, cable.restart):
+        with pytest.raises(NotReady, match=r"call cable\.init_app\(app\) first"):
+            call()
+
+
+def test_of_several_applications_the_current_one_is_meant(cable: Cable) -> None:
+    one, other = application(cable, "one"), application(cable, "other")
+    subscriptions = heard(CableClient(one)), heard(CableClient(other))
+    with pytest.raises(NotReady, match=r"with app\.app_context\(\)"):
+        cable.broadcast("chat", 1)
+    for number, app in ((2, one), (3, other)):
+        with app.app_context():
+            cable.broadcast("chat", number)
+            assert len(cable.connections) == 1
+    assert [subscription.transmissions for subscription in subscriptions] == [[2], [3]]
+
+
+def test_the_context_of_an_application_without_it_says_nothing(cable: Cable) -> None:
+    subscription = heard(CableClient(application(cable)))
+    with Flask("stranger").app_context():
+        cable.broadcast("chat", 1)
+    assert subscription.transmissions == [1]
+
+
+def test_two_cables_may_live_in_one_process() -> None:
+    first, second = Cable(), Cable()
+    first.channel("ChatChannel")(type("One", (ChatChannel,), {}))
+    second.channel("ChatChannel")(type("Other", (ChatChannel,), {}))
+    subscriptions = heard(CableClient(application(first))), heard(CableClient(application(second)))
+    first.broadcast("chat", 1)
+    assert [subscription.transmissions for subscription in subscriptions] == [[1], []]
+
+
+def test_connections_are_this_processs_live_ones(cable: Cable) -> None:
+    client = CableClient(application(cable))
+    one, other = client.connect(), client.connect()
+    assert dict(cable.connections) == {1: one.connection, 2: other.connection}
+    one.close()
+    assert dict(cable.connections) == {2: other.connection}
+    assert client.connect().connection.id == 3
+
+
+def test_a_restart_sends_everybody_back(cable: Cable) -> None:
+    client = CableClient(application(cable))
+    peers = client.connect(), client.connect()
+    cable.restart()
+    for peer in peers:
+        assert peer.disconnect_message == {
+            "type": "disconnect",
+            "reason": "server_restart",
+            "reconnect": True,
+        }
+        assert peer.closed_with is not None
+    assert dict(cable.connections) == {}
+    assert client.connect().welcomed
+
+
+# Remote connections.
+
+
+class Person(Connection):
+    identified_by = ("user", "tenant")
+
+    def connect(self) -> None:
+        self.user, self.tenant = self.request.args.get("user"), "x"
+
+
+@pytest.fixture
+def people(cable: Cable) -> dict[str, Any]:
+    cable.connection(Person)
+    client = CableClient(application(cable))
+    return {user: client.connect(query_string={"user": user}) for user in ("1", "2")}
+
+
+def test_connections_are_disconnected_by_any_of_their_identifiers(
+    cable: Cable, people: dict[str, Any]
+) -> None:
+    cable.remote_connections.where(user=1).disconnect(reconnect=False)
+    assert people["1"].disconnect_message == {"type": "disconnect", "reason": "remote", "reconnect": False}
+    assert people["2"].disconnect_message is None
+    cable.remote_connections.where(tenant="x").where(user="2").disconnect()
+    assert people["2"].disconnect_message == {"type": "disconnect", "reason": "remote", "reconnect": True}
+
+
+def test_a_choice_does_not_change_when_it_is_narrowed(cable: Cable, people: dict[str, Any]) -> None:
+    tenant = cable.remote_connections.where(tenant="x")
+    tenant.where(user="nobody")
+    tenant.disconnect()
+    assert all(peer.disconnect_message for peer in people.values())
+
+
+def test_unknown_identifiers_and_everybody_are_errors(cable: Cable, people: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="'name' is no identifier; the connection class has user, tenant"):
+        cable.remote_connections.where(name="x")
+    with pytest.raises(ValueError, match="name at least one identifier"):
+        cable.remote_connections.disconnect()
+    with pytest.raises(ValueError, match="the connection class has none"):
+        Cable().remote_connections.where(user=1)
+    assert not any(peer.disconnect_message for peer in people.values())
