@@ -72,8 +72,15 @@ class SocketTransport(Transport):
         if self._outbox is not None:
             self._outbox.drop_unbegun()
             self._outbox.limit = max(self._limits.outbox, self._outbox.size + LAST_WORDS)
-        self._executor.call_home(self.connection.handle_too_slow)
+        self._open = False  # nothing of the same burst comes between, or the peer would miss the gap
+        self._executor.call_home(self._say_too_slow)
         return False
+
+    def _say_too_slow(self) -> None:
+        if self._sock is None:  # it went meanwhile
+            return self.connection.handle_close(1006, "")
+        self._open = True
+        self.connection.handle_too_slow()
 
     def _write(self, data: bytes) -> None:
         """Write control bytes, which no limit refuses."""

@@ -14,6 +14,7 @@ from support.wire import TEXT, Wire, eventually, frame, join
 
 APP = "support.apps.limited:create_app()"
 FEED = '{"channel":"FeedChannel"}'
+LOSSY = '{"channel":"LossyChannel"}'
 SLOW = '{"channel":"SlowChannel"}'
 OUTBOX = 2**17  # bytes that may wait for one peer
 INBOX = 20  # messages of one peer that may wait
@@ -98,6 +99,27 @@ def test_one_who_reads_at_last_hears_a_whole_beginning_and_why_it_ends(
         assert len(numbers) < rounds * ROUND
         assert heard == {"type": "disconnect", "reason": "too_slow", "reconnect": True}
         assert late.hear_close()[0] == 1000
+
+
+LARGE = 2**22  # an outbox that the kernel's buffers do not take at once
+
+
+def test_one_who_reads_now_and_then_hears_whole_messages_in_order(kind: str, tls: dict[str, Path]) -> None:
+    """What it misses is dropped between others; what the kernel, or OpenSSL, has begun to send is not."""
+    env = {**ENV, "FLASK_CABLE_OUTBOX_BYTES": str(LARGE)}
+    with Server(kind, APP, env=env, **tls) as server, ExitStack() as stack:
+        readers = enter(stack, server, FEED, 1)
+        (late,) = enter(stack, server, LOSSY, 1, receive_buffer=2**12)
+        numbers: list[int] = []
+        for rounds in range(ROUNDS):
+            feed(readers, rounds * ROUND)
+            if rounds * ROUND * SIZE > 2 * LARGE:
+                numbers += [late.hear_message(LOSSY)["number"] for _ in range(ROUND // 3)]
+        while numbers[-1] != ROUNDS * ROUND - 1:
+            numbers.append(late.hear_message(LOSSY)["number"])
+        assert numbers == sorted(set(numbers))
+        assert len(numbers) < ROUNDS * ROUND
+        assert "Traceback" not in server.log()
 
 
 COMMANDS, LETTERS = 3000, 16_000  # 48 MB: more than any kernel keeps for us
