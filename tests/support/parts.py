@@ -59,7 +59,6 @@ PARTS = {
         lambda: shutil.which(chromium()) is not None,
         "install Chromium, or say where it is with CABLE_TEST_CHROMIUM",
     ),
-    "chromedriver": program("chromedriver", "install Debian's chromium-driver or its like"),
 }
 
 
