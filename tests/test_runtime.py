@@ -7,10 +7,12 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from flask import Flask, abort, after_this_request, has_request_context, request, session
+from transports.test_base import ReadyExecutor, WebSocketPeer
 
 from flask_cable import Cable, Channel, Connection, signals
 from flask_cable.core.executor import ManualExecutor
@@ -20,6 +22,7 @@ from flask_cable.protocols.opening import Refusal
 from flask_cable.pubsub import MemoryPubSub
 from flask_cable.runtime import CableState, Runtime, plain
 from flask_cable.testing import CableClient, CableConnection, HandshakeRefused
+from flask_cable.transports.native import NativeTransport
 
 
 class Shop:
@@ -383,6 +386,78 @@ def test_a_refusal_is_plain_text_with_the_headers_of_its_status() -> None:
         )
         assert {name: response.headers[name] for name in expected} == expected
     assert "Retry-After" not in plain(Refusal(400, "text")).headers
+
+
+def upgraded(shop: Shop, origin: str = "http://localhost") -> WebSocketPeer:
+    """Connect through a server that has said 101 already, as gevent-websocket's does."""
+    shop.runtime.executor = ReadyExecutor()
+    shop.runtime.handler.executor = shop.runtime.executor
+    near, far = socket.socketpair()
+    peer = WebSocketPeer(far)
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": origin, "Sec-WebSocket-Key": "x"}
+    ready = SimpleNamespace(handler=SimpleNamespace(socket=near))
+    shop.app.test_client().get("/cable", headers=headers, environ_overrides={"wsgi.websocket": ready}).close()
+    while shop.runtime.executor.turn() | peer.turn():
+        pass
+    let_go(shop)
+    near.close()
+    far.close()
+    return peer
+
+
+def let_go(shop: Shop) -> None:
+    """Leave no socket open."""
+    shop.cable.restart()
+    assert isinstance(shop.runtime.executor, ManualExecutor)
+    shop.runtime.executor.advance(3600)
+
+
+def test_a_server_that_has_said_101_already_is_not_asked_for_a_good_handshake() -> None:
+    assert upgraded(Shop()).heard == ['{"type":"welcome"}']
+
+
+def test_where_no_http_answer_is_possible_a_refusal_is_a_close() -> None:
+    peer = upgraded(Shop(), "https://evil.test")
+    assert (peer.heard, peer.closed_with) == ([], (1008, "This origin may not connect."))
+    shop = Shop(CABLE_MAX_CONNECTIONS=1)
+    shop.client.connect()
+    peer = upgraded(shop)
+    assert (peer.heard, peer.closed_with) == ([], (1013, "Too many connections; come back later."))
+
+
+class Tls:
+    """A socket that cannot be taken, whose peer is gone at once."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sock, name)
+
+    def pending(self) -> int:
+        return 0
+
+
+def test_where_the_socket_cannot_be_taken_the_server_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[bool] = []
+    monkeypatch.setattr(NativeTransport, "hold", lambda self: held.append(True))
+    shop = Shop()
+    shop.runtime.executor = ReadyExecutor()
+    shop.runtime.handler.executor = shop.runtime.executor
+    near, far = socket.socketpair()
+    headers = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Origin": "http://localhost",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    with near, far:
+        overrides = {"gunicorn.socket": Tls(near), "wsgi.multithread": True}
+        response = shop.app.test_client().get("/cable", headers=headers, environ_overrides=overrides)
+        assert (response.status_code, held) == (101, [True])
+        assert far.recv(100).startswith(b"HTTP/1.1 101 ")
+        let_go(shop)
 
 
 def test_an_answer_that_is_replaced_gives_its_place_back() -> None:

@@ -108,7 +108,10 @@ class SocketTransport(Transport):
         outbox = self._outbox
         try:
             while outbox:
-                outbox.taken(self._sock.send(outbox.first()))
+                sent = self._sock.send(outbox.first())
+                if not sent:  # how gevent's TLS socket says that it would block
+                    raise BlockingIOError
+                outbox.taken(sent)
         except WOULD_BLOCK:
             if is_tls(self._sock) and outbox is not None:
                 outbox.begin_first()  # OpenSSL wants to be given the same bytes again

@@ -198,6 +198,26 @@ def test_what_is_declared_afterwards_holds_for_subclasses() -> None:
     assert ran(Sub()) == ["early", "own"]
 
 
+def test_what_is_declared_later_reaches_subclasses_that_exist_already() -> None:
+    class Mine(Owner):
+        pass
+
+    class Sub(Mine):
+        @before_command
+        def own(self) -> None:
+            self.log.append("own")
+
+    class SubSub(Sub):
+        pass
+
+    @Mine.before_command
+    def late(self: Mine) -> None:
+        self.log.append("late")
+
+    assert ran(SubSub()) == ["late", "own"]
+    assert ran(Owner()) == []
+
+
 def test_the_decorators_keep_the_function() -> None:
     def function() -> None: ...
 

@@ -80,7 +80,11 @@ def test_what_nobody_rescued_is_counted_and_logged(caplog: pytest.LogCaptureFixt
     assert record.exc_info[1] is error
 
 
-def test_a_slow_peer_is_counted() -> None:
+def test_peers_that_are_too_slow_or_too_fast_are_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     handler = RecordingHandler()
-    handler.too_slow(Connection(handler))
-    assert handler.counts == {"too_slow": 1}
+    handler.too_slow(Connection(handler, 7))
+    handler.too_fast(Connection(handler, 8))
+    assert handler.counts == {"too_slow": 1, "too_fast": 1}
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+    assert "connection 7: does not read" in caplog.text
+    assert "CABLE_MESSAGES_PER_SECOND" in caplog.text

@@ -194,6 +194,21 @@ def test_what_was_dropped_is_not_replaced() -> None:
     assert waiting(outbox) == [b"b"]
 
 
+def test_what_tls_has_encrypted_may_not_change_any_more() -> None:
+    outbox = Outbox(10)
+    outbox.add(b"aaa", LATEST)
+    outbox.begin_first()
+    outbox.add(b"bbb", LATEST)
+    assert (bytes(outbox.first()), len(outbox)) == (b"aaa", 2)
+    outbox.drop_unbegun()
+    assert waiting(outbox) == [b"aaa"]
+    outbox.add(b"aaaa", OLD)
+    outbox.begin_first()
+    outbox.add(b"bbbb", OLD)
+    assert outbox.add(b"cccc", OLD)
+    assert waiting(outbox) == [b"aaaa", b"cccc"]
+
+
 @pytest.mark.parametrize("lane", [LATEST, None])
 def test_a_full_outbox_takes_nothing_that_cannot_make_room(lane: Lane | None) -> None:
     outbox = Outbox(10)

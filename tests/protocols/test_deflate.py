@@ -7,7 +7,7 @@ from websockets.headers import parse_extension
 from websockets.protocol import CLIENT, Protocol
 
 from flask_cable.protocols import deflate
-from flask_cable.protocols.frames import BINARY, PING, TEXT, WORTH_DEFLATING, Frame
+from flask_cable.protocols.frames import BINARY, TEXT, WORTH_DEFLATING, Frame
 
 
 def agreed(offers: str) -> dict[str, Any] | None:
@@ -79,14 +79,6 @@ def test_frames_may_be_read_in_any_order_and_left_out() -> None:
         there.receive_data(frames[number].deflated())
         (event,) = there.events_received()
         assert bytes(event.data) == frames[number].payload
-
-
-def test_a_frame_is_compressed_once_and_only_when_it_pays() -> None:
-    large, small, control = Frame(b"x" * 1000), Frame(b"x" * (WORTH_DEFLATING - 1)), Frame(b"x" * 100, PING)
-    assert len(large.deflated()) < 50
-    assert large.deflated() is large.deflated()
-    assert small.deflated() is small.wire
-    assert control.deflated() is control.wire
 
 
 def test_the_parser_reads_what_a_peer_compressed() -> None:

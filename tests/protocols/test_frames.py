@@ -2,7 +2,16 @@
 
 from websockets.protocol import CLIENT, Protocol
 
-from flask_cable.protocols.frames import BINARY, PING, TEXT, Frame, header
+from flask_cable.protocols.frames import (
+    BINARY,
+    KEEP_LATEST,
+    PING,
+    TEXT,
+    WORTH_DEFLATING,
+    Frame,
+    Lane,
+    header,
+)
 
 
 def test_a_header_is_as_short_as_can_be() -> None:
@@ -40,6 +49,20 @@ def test_another_parser_reads_it() -> None:
 def test_a_frame_is_text_unless_it_says_otherwise() -> None:
     assert Frame(b"x").opcode == TEXT
     assert Frame(b"x", BINARY).opcode == BINARY
+
+
+def test_a_frame_is_compressed_once_and_only_when_it_pays() -> None:
+    """What a peer reads of it: test_deflate.py."""
+    large, small, control = Frame(b"x" * 1000), Frame(b"x" * (WORTH_DEFLATING - 1)), Frame(b"x" * 100, PING)
+    assert len(large.deflated()) < 50
+    assert large.deflated() is large.deflated()
+    assert small.deflated() is small.wire
+    assert control.deflated() is control.wire
+
+
+def test_a_frame_may_have_a_lane() -> None:
+    assert Frame(b"x").lane is None
+    assert Frame(b"x", lane=Lane(KEEP_LATEST, "k")).lane == (KEEP_LATEST, "k")
 
 
 def test_a_long_frame_is_shown_in_short() -> None:

@@ -375,6 +375,25 @@ def test_a_pause_does_not_keep_a_close_from_ending(rig: SocketRig) -> None:
     assert rig.closed_with == (1000, "")
 
 
+def test_a_signal_without_bytes_is_no_matter(rig: SocketRig) -> None:
+    rig.transport._readable()
+    assert rig.closes == []
+
+
+def test_a_line_that_breaks_is_missed(rig: SocketRig) -> None:
+    class Broken:
+        fileno = rig.near.fileno
+
+        def recv(self, size: int) -> bytes:
+            raise ConnectionResetError
+
+        def close(self) -> None: ...
+
+    rig.transport._sock = Broken()
+    rig.transport._readable()
+    assert rig.closes == [(1006, "")]
+
+
 def test_while_it_is_paused_nothing_is_read(rig: SocketRig) -> None:
     rig.transport.pause()
     rig.say("a")

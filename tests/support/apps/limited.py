@@ -29,6 +29,13 @@ class FeedChannel(Channel):
 
 
 @cable.channel
+class LossyChannel(FeedChannel):
+    """The same for those who would rather miss something old."""
+
+    overflow = "drop_oldest"
+
+
+@cable.channel
 class SlowChannel(Channel):
     """Takes its time with every command until the gate is open."""
 
