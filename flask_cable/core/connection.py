@@ -323,7 +323,7 @@ class Connection:
     def handle_too_slow(self) -> None:
         """More waits for the peer than it may let wait; it is told to come back."""
         if not self.__closed:
-            self.handler.too_slow(self)
+            self.post(self.handler.too_slow, self)
             self.disconnect("too_slow", reconnect=True)
 
     # The connection's own time line.

@@ -254,6 +254,10 @@ class LockedNativeTransport(NativeTransport):
             if self._writing is not None:
                 super()._writable()
 
+    def _say_too_slow(self) -> None:
+        with self._executor.guard:
+            super()._say_too_slow()
+
     def _lost(self) -> None:
         with self._executor.guard:
             super()._lost()

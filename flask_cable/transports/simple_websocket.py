@@ -93,6 +93,10 @@ class SimpleWebSocketTransport(SocketTransport):
             if self._sock is not None:
                 self._write(data)
 
+    def _say_too_slow(self) -> None:
+        with self._executor.guard:
+            super()._say_too_slow()
+
     def _writable(self) -> None:
         with self._executor.guard:
             if self._writing is not None:
