@@ -392,7 +392,7 @@ def check_worker_connections(facts: Facts) -> Finding:
     """Whether peers use up what gunicorn needs for plain HTTP."""
     name, server, most = "worker connections", facts.gunicorn or Gunicorn(), facts.config.max_connections
     if not server.tls:
-        seen = f"{server.worker_connections} at a time; an open WebSocket is none of them"
+        seen = f"{server.worker_connections} at a time; the cable's open WebSockets are none of them"
         return Finding("ok", name, seen)
     option, places = "--worker-connections", server.worker_connections
     if server.worker == "gthread":

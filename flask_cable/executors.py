@@ -94,18 +94,16 @@ class GeventExecutor(Executor):
         if self._get_ident() != self._home:
             self._loop.run_callback_threadsafe(self.submit, function, *args)
         elif self._parked:
-            self._wake(self._parked.pop(), function, args)
+            worker = self._parked.pop()
+            if self._getcurrent() is self._hub:
+                worker.switch(function, args)
+            else:
+                self._loop.run_callback(worker.switch, function, args)
         else:
             self._jobs.append((function, args))
             if self._alive < self._limit:
                 self._alive += 1
                 self._spawn(self._worker)
-
-    def _wake(self, worker: Any, function: Job, args: tuple[Any, ...]) -> None:
-        if self._getcurrent() is self._hub:
-            worker.switch(function, args)
-        else:
-            self._loop.run_callback(worker.switch, function, args)
 
     def _worker(self) -> None:
         me = self._getcurrent()

@@ -330,12 +330,17 @@ class Connection:
 
     def post(self, function: Callable[..., Any], *args: Any) -> None:
         """Run ``function(*args)`` after everything that was posted before, in a fresh scope."""
-        with self.handler.executor.guard:
+        executor = self.handler.executor
+        if not executor.threaded:  # nobody else runs between these lines
             if self.__busy:
-                self.__queue((function, args))
-                return
+                return self.__queue((function, args))
             self.__busy = True
-        self.handler.executor.submit(self.__work, (function, args))
+        else:
+            with executor.guard:
+                if self.__busy:
+                    return self.__queue((function, args))
+                self.__busy = True
+        executor.submit(self.__work, (function, args))
 
     def __queue(self, job: Job) -> None:
         if self.__inbox is None:
@@ -351,6 +356,9 @@ class Connection:
             job = self.__next_job()
 
     def __next_job(self) -> Job | None:
+        if self.__inbox is None and not self.handler.executor.threaded:
+            self.__busy = False
+            return None
         with self.handler.executor.guard:
             job = self.__inbox.popleft() if self.__inbox else None
             if job is None:

@@ -39,6 +39,7 @@ class ActionCable:
 
     def __init__(self, json: Json | None = None) -> None:
         self.json = json or Json()
+        self._openings: dict[str, bytes] = {}
 
     def parse(self, text: str) -> Command:
         """Read one frame.
@@ -75,10 +76,19 @@ class ActionCable:
             raise MalformedMessage(f"{what} must hold a JSON object, not {type(value).__name__}")
         return value
 
-    @staticmethod
-    def message(identifier: str, body: bytes) -> Frame:
+    def message(self, identifier: str, body: bytes) -> Frame:
         """``{"identifier": ..., "message": <body>}``: data for one subscription; ``body`` is JSON."""
-        return Frame(b'{"identifier":%b,"message":%b}' % (_quoted(identifier), body))
+        opening = self._openings.get(identifier) or self._open(identifier)
+        return Frame(opening + body + b"}")
+
+    def _open(self, identifier: str) -> bytes:
+        """What stands before a message's body; remembered for identifiers of common length."""
+        opening = b'{"identifier":%b,"message":' % _quoted(identifier)
+        if len(identifier) <= 512:
+            if len(self._openings) >= 1024:
+                self._openings.clear()
+            self._openings[identifier] = opening
+        return opening
 
     @staticmethod
     def confirm(identifier: str) -> Frame:

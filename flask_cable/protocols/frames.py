@@ -41,7 +41,11 @@ class Frame:
     def __init__(self, payload: bytes, opcode: int = TEXT, lane: Lane | None = None) -> None:
         self.opcode = opcode
         self.payload = payload
-        self.wire = header(opcode, len(payload)) + payload
+        size = len(payload)
+        if size < 126:
+            self.wire = bytes((0x80 | opcode, size)) + payload
+        else:
+            self.wire = header(opcode, size) + payload
         self.lane = lane
         self._deflated: bytes | None = None
 

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from websockets import frames
 from websockets.frames import Opcode
 from websockets.protocol import SERVER, Protocol, State
 
@@ -25,6 +26,7 @@ from .base import Limits, clipped
 from .writing import WOULD_BLOCK, SocketTransport, is_tls
 
 logger = logging.getLogger("flask_cable")
+unmask = frames.apply_mask  # type: ignore[attr-defined] # in C where it could be built
 
 SOCKET_KEYS = ("gunicorn.socket", "gunicorn.sock", "werkzeug.socket")
 CHUNK = 65536
@@ -68,7 +70,7 @@ class Codecs:
 class NativeTransport(SocketTransport):
     """One socket, watched by the executor."""
 
-    __slots__ = ("_codec", "_codecs", "_gone", "_partial", "_reading", "_silence")
+    __slots__ = ("_codec", "_codecs", "_gone", "_partial", "_reading", "_silence", "_tls")
 
     def __init__(
         self, connection: Connection, sock: Any, executor: Executor, codecs: Codecs, limits: Limits
@@ -80,6 +82,7 @@ class NativeTransport(SocketTransport):
         self._partial: tuple[bool, bytearray] | None = None
         self._reading: Any = None
         self._silence = 0  # probes since something was heard
+        self._tls = is_tls(sock)
         self._gone: Event | None = None
 
     def start(self, head: bytes) -> None:
@@ -129,15 +132,19 @@ class NativeTransport(SocketTransport):
             if not data:
                 return self._lost()
             try:
-                self._receive(data)
+                text = single_text(data, self._limits.message) if self._codec is None else None
+                if text is None:
+                    self._receive(data)
+                else:
+                    self.connection.handle_messages((text,))
             except Exception:  # a bug; a connection that is deaf would be worse than none
                 logger.exception("connection %s: reading failed", self.connection.id)
                 return self._lost()
-            more = self._has_decrypted()
+            more = self._tls and self._has_decrypted()
 
     def _has_decrypted(self) -> bool:
         """Whether TLS holds bytes that no event will announce."""
-        return self._reading is not None and is_tls(self._sock) and self._sock.pending() > 0
+        return self._reading is not None and self._sock.pending() > 0
 
     def _receive(self, data: bytes) -> None:
         codec = self._codec or self._codecs.lend()
@@ -261,6 +268,27 @@ class LockedNativeTransport(NativeTransport):
     def _lost(self) -> None:
         with self._executor.guard:
             super()._lost()
+
+
+def single_text(data: bytes, limit: int) -> str | None:
+    """The text of ``data`` that is just one final, masked, uncompressed text frame; None for all else.
+
+    Nearly everything that is read is that, and a parser's state machine costs ten times as much
+    (``benchmarks/``). What is not, or is too large or no UTF-8, is for the parser to judge.
+    """
+    size = len(data) - 6
+    if size > 125:
+        size -= 2
+        if size > limit or data[1] != 0xFE or data[2] << 8 | data[3] != size or size < 126:
+            return None
+    elif size < 0 or data[1] != 0x80 | size or size > limit:
+        return None
+    if data[0] != 0x81:
+        return None
+    try:
+        return unmask(data[-size:], data[-size - 4 : -size]).decode() if size else ""
+    except UnicodeDecodeError:
+        return None
 
 
 class StandIn:

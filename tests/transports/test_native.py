@@ -26,6 +26,7 @@ from flask_cable.transports.native import (
     LockedNativeTransport,
     NativeTransport,
     find_socket,
+    single_text,
     take_over,
 )
 
@@ -228,17 +229,41 @@ def test_a_message_of_the_largest_size_is_taken() -> None:
 
 def test_an_idle_connection_has_no_parser(rig: SocketRig) -> None:
     assert rig.transport._codec is None
-    rig.say("a")
+    rig.peer.send(raw(1, b"a") + raw(9, b""))
     rig.settle()
     assert rig.transport._codec is None
     assert len(rig.codecs._idle) == 1
+
+
+def test_one_message_alone_needs_no_parser(rig: SocketRig) -> None:
+    for size in (0, 1, 125, 126, 999):
+        rig.say("a" * size)
+        rig.settle()
+    assert [len(text) for text in rig.received] == [0, 1, 125, 126, 999]
+    assert rig.codecs._idle == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535])
+def test_one_message_alone_is_told_from_all_else(size: int) -> None:
+    text = raw(1, b"x" * size)
+    assert single_text(text, 2**20) == "x" * size
+    assert single_text(text, size) == "x" * size
+    different = [text[:-1], text + b"\x81", b"\x01" + text[1:], b"\x82" + text[1:], b"\xc1" + text[1:]]
+    different.append(bytes((text[0], text[1] & 0x7F)) + text[2:])
+    assert [single_text(one, 2**20) for one in different] == [None] * len(different)
+    assert size == 0 or single_text(text, size - 1) is None
+
+
+def test_one_message_that_is_no_text_is_for_the_parser() -> None:
+    assert single_text(raw(1, b"\xff\xfe"), 100) is None
+    assert [single_text(b"\x81"[:n], 100) for n in range(2)] == [None, None]
 
 
 def test_connections_share_parsers() -> None:
     codecs = Codecs(1000)
     rigs = [SocketRig(codecs=codecs) for _ in range(5)]
     for number, rig in enumerate(rigs * 3):
-        rig.say(f"{number}")
+        rig.peer.send(raw(1, b"%d" % number) + raw(9, b""))
         rig.settle()
     assert [rig.received for rig in rigs] == [[str(n), str(n + 5), str(n + 10)] for n in range(5)]
     assert len(codecs._idle) == 1
@@ -419,7 +444,7 @@ def test_a_bug_in_reading_ends_the_connection_and_is_logged(
         raise LookupError("bug")
 
     monkeypatch.setattr(Protocol, "receive_data", fail)
-    rig.say("a")
+    rig.peer.send(raw(2, b"a"))
     rig.executor.turn()
     assert rig.closes == [(1006, "")]
     assert (rig.executor.watched, caplog.records[-1].levelno) == (0, logging.ERROR)

@@ -234,7 +234,7 @@ class ChannelsHandler(Handler):
         self._tell(unsubscribed, channel=channel)
 
     def _perform(self, connection: Connection, command: Command) -> None:
-        channel = self.subscriptions(connection).get(command.identifier)
+        channel = (connection.state or {}).get(command.identifier)
         if channel is None:
             raise UnknownSubscription(f"not subscribed: {command.identifier}")
         data = self.protocol.action_data(command.data)
@@ -300,8 +300,11 @@ class ChannelsHandler(Handler):
 
     def transmit(self, channel: Channel, data: Any) -> bool:
         """Send data to one subscription."""
+        body = self.protocol.json.encode(data)
+        if channel.overflow == DISCONNECT:
+            return channel.connection.send(self.protocol.message(channel.identifier, body))
         encode, key = self._encoding(channel, "")
-        return channel.connection.send(encode(key, self.protocol.json.encode(data)))
+        return channel.connection.send(encode(key, body))
 
     def broadcast(
         self, stream: str, data: Any, coder: Coder | None = None, exclude: Connection | Channel | None = None
