@@ -46,15 +46,14 @@ types: $(VENV)/develop.stamp
 docs: $(VENV)/docs.stamp
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/develop.stamp
-	@set -e; for script in benchmarks/*.py; do \
-		if [ -e "$$script" ]; then $(BIN)/python "$$script" $(ARGS); \
-		else echo "benchmarks/ has no script yet"; fi; \
-	done
+# Needs no virtualenv: it makes one for each kind of server that it compares.
+bench:
+	@$(PYTHON) -m benchmarks $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(NODE)/node_modules build dist *.egg-info docs/_build htmlcov .coverage .coverage.* \
-		.mypy_cache .pytest_cache .ruff_cache .tox
+		.mypy_cache .pytest_cache .ruff_cache .tox \
+		benchmarks/.build benchmarks/.venvs benchmarks/results benchmarks/apps/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is younger than what it was installed from.

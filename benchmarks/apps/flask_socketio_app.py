@@ -1,0 +1,23 @@
+"""Flask-SocketIO: everybody in one room."""
+
+from flask import Flask
+from flask_socketio import SocketIO, emit, join_room
+
+app = Flask(__name__)
+socketio = SocketIO(app, async_mode="gevent", cors_allowed_origins="*")
+
+
+@socketio.on("subscribe")
+def subscribe(data):
+    join_room("bench")
+    emit("subscribed", {})
+
+
+@socketio.on("echo")
+def echo(data):
+    emit("echo", data)
+
+
+@socketio.on("broadcast")
+def broadcast(data):
+    emit("broadcast", data, to="bench")
