@@ -9,8 +9,8 @@ from collections.abc import Callable
 class PubSub(ABC):
     """Carries messages of streams between processes, this one included.
 
-    Messages are text. One publisher's messages to one stream arrive in their order. Callbacks are
-    called one at a time and must not block; one that raises starves nobody.
+    Messages are text. One publisher's messages to one stream arrive in their order. Callbacks must not
+    block; one that raises starves nobody.
     """
 
     @abstractmethod
