@@ -398,7 +398,7 @@ def test_restarts_of_workers_are_told() -> None:
 def test_places_of_gunicorns_are_used_up_only_by_tls() -> None:
     few = {"CABLE_MAX_CONNECTIONS": 500}
     for server, config, expected in (
-        (Gunicorn("gevent"), {}, "ok: 1000 at a time; an open WebSocket is none of them"),
+        (Gunicorn("gevent"), {}, "ok: 1000 at a time; the cable's open WebSockets are none of them"),
         (
             Gunicorn("gevent", tls=True),
             few,

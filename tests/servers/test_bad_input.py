@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.servers import Server
+from support.parts import require
+from support.servers import KINDS, Server
 from support.wire import (
     BINARY,
     CLOSE,
@@ -23,19 +24,21 @@ from support.wire import (
     join,
 )
 
-pytestmark = pytest.mark.needs("gunicorn", "gevent")
-
 CHANNEL = '{"channel":"GuardedChannel"}'
 LIMIT = 2**20  # CABLE_MAX_MESSAGE_BYTES
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Server]:
-    """The server of all these tests; `server` is what a test uses."""
-    with Server("gunicorn-gevent", "support.apps.guarded:create_app()") as server:
-        with subscribed(server) as wire:
-            works(wire)
-        eventually(lambda: stats(server)["connections"] == 0, "the first connection is gone")
+@pytest.fixture(scope="module", params=["gunicorn-gevent", "gunicorn-gthread"])
+def running(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The server of all these tests; `server` is what a test uses. What is made once is made."""
+    require(*KINDS[request.param].parts)
+    with Server(request.param, "support.apps.guarded:create_app()") as server:
+        for prefix in ("/", "/few/", "/proxied/", "/open/"):
+            with join(server.port, f"{prefix}cable", CHANNEL) as wire:
+                works(wire)
+            eventually(
+                lambda at=prefix: stats(server, at)["connections"] == 0, "the first connection is gone"
+            )
         yield server
 
 

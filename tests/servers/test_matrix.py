@@ -22,7 +22,7 @@ from servers.rigs import APP, CASES, ECHO, NEWS, POURED, Rig, intact
 from support.apps import matrix
 from support.parts import require
 from support.servers import KINDS, Server
-from support.wire import CLOSE, PING, Wire, eventually, join
+from support.wire import CLOSE, PING, Closed, Wire, eventually, join
 
 SIZES = {"1 B": 1, "64 KiB": 2**16, "1 MiB": 2**20, "20 MiB": 20 * 2**20}
 
@@ -102,6 +102,17 @@ def test_a_handshake_as_a_browser_sends_it(rig: Rig) -> None:
             assert "sec-websocket-extensions" not in answer.headers
         wire.perform(ECHO, "echo", body="as a browser")
         assert wire.hear_message(ECHO) == {"body": "as a browser"}
+
+
+def test_a_page_of_another_site_gets_no_cable(rig: Rig) -> None:
+    """Where the handshake is over before the cable is asked, only a close frame is left to refuse with."""
+    with Wire(rig.server.port, tls=rig.case.tls) as wire:
+        answer = wire.ask(rig.case.path, {"Origin": "https://evil.example"})
+        assert answer.status == (403 if rig.case.ours else 101)
+        if not rig.case.ours:
+            with pytest.raises(Closed) as refused:
+                wire.hear()
+            assert refused.value.args[0] == 1008
 
 
 def squeeze(wire: Wire) -> None:
