@@ -241,8 +241,7 @@ def test_the_sync_worker_says_what_to_do() -> None:
 
 def test_http_2_gets_a_plain_answer_and_http_1_1_beside_it_a_cable(certificate: tuple[Path, Path]) -> None:
     """Over HTTP/2 the socket belongs to all streams of the connection, so it must not be taken."""
-    pytest.importorskip("h2", reason="h2 is missing: pip install h2")
-    require("gunicorn", "gevent")
+    require("gunicorn", "gevent", "h2")
     files = dict(zip(("certfile", "keyfile"), certificate, strict=True))
     for kind in ("gunicorn-gevent", "gunicorn-gthread"):
         with Server(kind, APP, args=("--http-protocols", "h2,h1"), **files) as server:

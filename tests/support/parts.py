@@ -52,6 +52,7 @@ PARTS = {
     "simple_websocket": module("simple_websocket"),
     "flask_sock": module("flask_sock"),
     "flask_sqlalchemy": module("flask_sqlalchemy"),
+    "h2": module("h2"),
     "orjson": module("orjson"),
     "node": program("node", "install Node.js 18 or newer"),
     "node_modules": Part(node_modules_installed, "run npm ci in tests/conformance"),
