@@ -193,6 +193,8 @@ class Runtime:
             return self.registry.remove(connection)
         if not connection.is_rejected:
             self.registry.add(connection)
+            if self.registry.is_live:
+                return connection.handle_open()
             timer = self.executor.later(self.config.handshake_timeout, self._too_late, connection)
             return self.registry.when_live(partial(self._ready, connection, timer))
         self.registry.remove(connection)

@@ -61,6 +61,11 @@ class Registry(Mapping[int, Connection]):
         self._opening.pop(connection.id, None)
         self._connections.pop(connection.id, None)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether no remote disconnect can be missed any more."""
+        return self._live
+
     def when_live(self, ready: Callable[[], object]) -> None:
         """Call ``ready`` as soon as no remote disconnect can be missed any more."""
         if self._live:

@@ -352,7 +352,7 @@ def take_over(sock: Any) -> tuple[Any, StandIn | None]:
     if is_tls(sock):
         return sock, None
     taken = _socket.socket(fileno=sock.detach())
-    near, far = socket.socketpair()
+    near, far = _socket.socketpair()  # plain ones: gevent's would bring watchers that nobody needs
     sock.__init__(fileno=near.detach())
     return taken, StandIn(far)
 
