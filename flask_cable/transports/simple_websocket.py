@@ -22,7 +22,7 @@ from .writing import SocketTransport, is_tls
 class SimpleWebSocketTransport(SocketTransport):
     """Reads by ``receive()`` in the caller's thread, writes frames of our own."""
 
-    __slots__ = ("_done", "_ready", "_ws")
+    __slots__ = ("_all_read", "_done", "_ready", "_ws")
 
     def __init__(self, connection: Connection, ws: Any, executor: Executor, limits: Limits) -> None:
         if is_tls(ws.sock):
@@ -33,6 +33,7 @@ class SimpleWebSocketTransport(SocketTransport):
         super().__init__(connection, _Unblocking(ws.sock), executor, limits)
         self._ws = ws
         self._done: Event = executor.event()
+        self._all_read: Event = executor.event()
         self._ready: Event = executor.event()
         self._ready.set()
         ws.max_message_size = ws.max_message_size or limits.message
@@ -58,6 +59,9 @@ class SimpleWebSocketTransport(SocketTransport):
         finally:
             self._open = False
             self.connection.handle_close(code, reason)
+            self._all_read.wait(
+                self._limits.close_timeout
+            )  # its reader answers a close frame at its very end
             self._executor.call_home(self._end_when_written)
             self._done.wait(self._limits.close_timeout)
             self._executor.call_home(self._lost)
@@ -86,6 +90,11 @@ class SimpleWebSocketTransport(SocketTransport):
     def wake(self) -> None:
         """Let ``run`` look again whether the peer is there."""
         self._ws.event.set()
+
+    def handle_end(self) -> None:
+        """simple-websocket's reader has done its last."""
+        self._all_read.set()
+        self.wake()
 
     def write_whole(self, data: bytes) -> None:
         """Write what simple-websocket made: a pong, a close frame."""
@@ -144,7 +153,7 @@ class _Whole:
     def close(self) -> None:
         """Close; its reader does so last, and whoever waits for a message must not miss that."""
         self._sock.close()
-        self._transport.wake()
+        self._transport.handle_end()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
