@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from .core.executor import Event, Executor, Job, ManualExecutor, Timer
+from .core.executor import Event, Executor, Job, ManualExecutor, PlannedTimer, Timer
 from .errors import ConfigError
 
 logger = logging.getLogger("flask_cable")
@@ -155,21 +155,6 @@ class GeventExecutor(Executor):
         return time.time()
 
 
-class _ThreadTimer:
-    """An entry in the reactor's heap."""
-
-    __slots__ = ("args", "cancelled", "function", "interval")
-
-    def __init__(self, interval: float | None, function: Job, args: tuple[Any, ...]) -> None:
-        self.interval = interval
-        self.function = function
-        self.args = args
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
 class _ThreadWatch:
     """One direction of one socket."""
 
@@ -196,7 +181,7 @@ class ThreadExecutor(Executor):
         self._selector: selectors.BaseSelector | None = None
         self._wakers: tuple[socket.socket, socket.socket] | None = None
         self._calls: deque[tuple[Job, tuple[Any, ...]]] = deque()
-        self._timers: list[tuple[float, int, _ThreadTimer]] = []
+        self._timers: list[tuple[float, int, PlannedTimer]] = []
         self._order = itertools.count()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -231,12 +216,12 @@ class ThreadExecutor(Executor):
         self._wake()
 
     def later(self, delay: float, function: Job, *args: Any) -> Timer:
-        return self._plan(delay, _ThreadTimer(None, function, args))
+        return self._plan(delay, PlannedTimer(None, function, args))
 
     def every(self, interval: float, function: Job, *args: Any) -> Timer:
-        return self._plan(interval, _ThreadTimer(interval, function, args))
+        return self._plan(interval, PlannedTimer(interval, function, args))
 
-    def _plan(self, delay: float, timer: _ThreadTimer) -> _ThreadTimer:
+    def _plan(self, delay: float, timer: PlannedTimer) -> PlannedTimer:
         with self.guard:
             heapq.heappush(self._timers, (time.monotonic() + delay, next(self._order), timer))
         self._wake()
@@ -341,7 +326,7 @@ class ThreadExecutor(Executor):
             if not timer.cancelled:
                 _logged(timer.function, timer.args)
 
-    def _due_timers(self) -> list[_ThreadTimer]:
+    def _due_timers(self) -> list[PlannedTimer]:
         due = []
         now = time.monotonic()
         with self.guard:

@@ -78,24 +78,10 @@ class Runtime:
         self.cable = cable
         self.config = config = Config(app.config)
         self.executor = choose_executor(config.executor, sock, config.workers)
-        self.hub = Hub(open_pubsub(config.url), self.executor)
+        self.bus = open_pubsub(config.url)
+        self.hub = Hub(self.bus, self.executor)
         self.registry = Registry(self.hub)
-        protocol = ActionCable(json_of(app))
-        self.handler = ChannelsHandler(
-            cable.channels,
-            protocol,
-            self.registry,
-            self._watches(protocol),
-            hub=self.hub,
-            executor=self.executor,
-            scope=app.app_context,
-            inbox_limit=config.inbox_messages,
-            sender=app,
-        )
-        self.handler.rate = Rate(config.messages_per_second, config.messages_burst)
-        self.handler.limits = ChannelLimits(
-            config.max_subscriptions, config.max_streams, config.max_identifier_bytes
-        )
+        self.handler = self._make_handler(ActionCable(json_of(app)))
         self.drain = Drain(self.registry, self.executor)
         self.lifespan = Lifespan(self.drain, self.executor, config.drain_seconds)
         if self.executor.is_real:
@@ -109,7 +95,27 @@ class Runtime:
             config.stale_after,
             config.outbox_messages,
         )
-        logger.info("%s executor, %s pub/sub", self.executor.name, type(self.hub.bus).__name__)
+        self._warned = False
+        logger.info("%s executor, %s pub/sub", self.executor.name, type(self.bus).__name__)
+
+    def _make_handler(self, protocol: ActionCable) -> ChannelsHandler:
+        config = self.config
+        handler = ChannelsHandler(
+            self.cable.channels,
+            protocol,
+            self.registry,
+            self._watches(protocol),
+            hub=self.hub,
+            executor=self.executor,
+            scope=self.app.app_context,
+            inbox_limit=config.inbox_messages,
+            sender=self.app,
+        )
+        handler.rate = Rate(config.messages_per_second, config.messages_burst)
+        handler.limits = ChannelLimits(
+            config.max_subscriptions, config.max_streams, config.max_identifier_bytes
+        )
+        return handler
 
     def _watches(self, protocol: ActionCable) -> list[Rounds]:
         watches: list[Rounds] = [
@@ -124,6 +130,7 @@ class Runtime:
 
     def answer(self, request: Request, session: Any) -> Response:
         """Accept a handshake with an ``UpgradeResponse``, or refuse it with an ordinary one."""
+        self._warn_of_workers(request.environ)
         opened = is_upgraded(request.environ)
         refusal = self.refusal(request, opened)
         if refusal is not None and not opened:
@@ -132,6 +139,14 @@ class Runtime:
         upgrade: Upgrade = request.environ[KEY]
         upgrade.abandon = partial(self.registry.remove, connection)
         return self._upgrade(request.environ, connection, begin)
+
+    def _warn_of_workers(self, environ: Environ) -> None:
+        if environ.get("wsgi.multiprocess") and not (self.bus.is_shared or self._warned):
+            self._warned = True
+            logger.warning(
+                "several workers, and CABLE_URL names no pub/sub adapter that reaches them all: "
+                "a broadcast is heard by this worker's peers only"
+            )
 
     def refusal(self, request: Request, opened: bool = False) -> opening.Refusal | None:
         """Why this handshake is not accepted, whoever its peer is; None when it may be.

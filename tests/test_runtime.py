@@ -123,6 +123,17 @@ def test_one_line_says_what_was_chosen(caplog: pytest.LogCaptureFixture) -> None
     assert [record.getMessage() for record in caplog.records] == ["manual executor, MemoryPubSub pub/sub"]
 
 
+def test_several_workers_that_do_not_hear_each_other_are_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = Shop()
+    for several in (False, True, True):
+        with shop.app.test_request_context("/cable", environ_overrides={"wsgi.multiprocess": several}):
+            shop.runtime.answer(request, session)
+        assert ("CABLE_URL" in caplog.text) == several
+    assert caplog.text.count("several workers") == 1
+
+
 def test_the_servers_socket_decides_on_the_executor() -> None:
     app = Flask("shop")
     Cable(app)

@@ -100,8 +100,8 @@ class Executor(ABC):
         """Give back threads and timers."""
 
 
-class ManualTimer:
-    """A call in ``ManualExecutor``'s future."""
+class PlannedTimer:
+    """A call in the future of an executor that keeps a heap of them."""
 
     __slots__ = ("args", "cancelled", "function", "interval")
 
@@ -130,7 +130,7 @@ class ManualExecutor(Executor):
         self.epoch = epoch
         self._jobs: deque[tuple[Job, tuple[Any, ...]]] = deque()
         self._running = False
-        self._timers: list[tuple[float, int, ManualTimer]] = []
+        self._timers: list[tuple[float, int, PlannedTimer]] = []
         self._order = itertools.count()
 
     def submit(self, function: Job, *args: Any) -> None:
@@ -154,13 +154,13 @@ class ManualExecutor(Executor):
     def call_home(self, function: Job, *args: Any) -> None:
         self.submit(function, *args)
 
-    def later(self, delay: float, function: Job, *args: Any) -> ManualTimer:
-        return self._plan(delay, ManualTimer(None, function, args))
+    def later(self, delay: float, function: Job, *args: Any) -> PlannedTimer:
+        return self._plan(delay, PlannedTimer(None, function, args))
 
-    def every(self, interval: float, function: Job, *args: Any) -> ManualTimer:
-        return self._plan(interval, ManualTimer(interval, function, args))
+    def every(self, interval: float, function: Job, *args: Any) -> PlannedTimer:
+        return self._plan(interval, PlannedTimer(interval, function, args))
 
-    def _plan(self, delay: float, timer: ManualTimer) -> ManualTimer:
+    def _plan(self, delay: float, timer: PlannedTimer) -> PlannedTimer:
         heapq.heappush(self._timers, (self.now + delay, next(self._order), timer))
         return timer
 
@@ -173,7 +173,7 @@ class ManualExecutor(Executor):
             self._fire(timer)
         self.now = end
 
-    def _fire(self, timer: ManualTimer) -> None:
+    def _fire(self, timer: PlannedTimer) -> None:
         if timer.cancelled:
             return
         if timer.interval is not None:

@@ -13,6 +13,9 @@ class PubSub(ABC):
     block; one that raises starves nobody.
     """
 
+    is_shared = True
+    """Whether messages reach other processes."""
+
     @abstractmethod
     def publish(self, stream: str, message: str) -> None:
         """Send ``message`` to every callback that is subscribed to ``stream``, in every process."""

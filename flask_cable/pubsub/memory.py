@@ -14,6 +14,8 @@ logger = logging.getLogger("flask_cable")
 class MemoryPubSub(PubSub):
     """The default: nothing to install, and nothing reaches another process."""
 
+    is_shared = False
+
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._streams: dict[str, dict[int, Callable[[str], object]]] = {}
