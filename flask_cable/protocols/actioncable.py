@@ -17,6 +17,8 @@ from .json import Json
 V1_JSON = "actioncable-v1-json"
 UNSUPPORTED = "actioncable-unsupported"
 COMMANDS = frozenset(("subscribe", "unsubscribe", "message"))
+PONG = "pong"
+"""What some clients answer to a beat; being heard is all that it is for."""
 
 WELCOME = Frame(b'{"type":"welcome"}')
 
@@ -50,6 +52,8 @@ class ActionCable:
         """
         fields = self._object(text, "a message")
         name = fields.get("command")
+        if name == PONG:
+            return Command(PONG, "", None)
         if not isinstance(name, str) or name not in COMMANDS:
             raise UnknownCommand(f"unknown command {_shown(name)}")
         identifier = fields.get("identifier")

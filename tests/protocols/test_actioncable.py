@@ -58,8 +58,13 @@ def test_what_is_no_object_of_json_is_malformed() -> None:
             CABLE.parse(text)
 
 
+def test_a_pong_is_taken_with_or_without_an_identifier() -> None:
+    for text in ('{"command": "pong"}', '{"command": "pong", "identifier": "x", "data": 7}'):
+        assert ActionCable().parse(text) == ("pong", "", None)
+
+
 def test_an_unknown_command_is_named() -> None:
-    for name in (None, 7, "", "Subscribe", "history", "pong"):
+    for name in (None, 7, "", "Subscribe", "history", "Pong"):
         with pytest.raises(UnknownCommand) as caught:
             CABLE.parse(command(command=name))
         assert str(caught.value) == f"unknown command {name!r}"

@@ -147,7 +147,7 @@ class ChannelsHandler(Handler):
             self._perform(connection, command)
         elif command.name == "subscribe":
             self._subscribe(connection, command.identifier)
-        else:
+        elif command.name == "unsubscribe":
             self._unsubscribe(connection, command.identifier)
 
     def _subscribe(self, connection: Connection, identifier: str) -> None:

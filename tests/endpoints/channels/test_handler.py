@@ -194,7 +194,7 @@ class TestMistakes:
         (command("welcome"), UnknownCommand),
         (command("SUBSCRIBE"), UnknownCommand),
         (command("_subscribe"), UnknownCommand),
-        (command("pong"), UnknownCommand),
+        (command("history"), UnknownCommand),
         (command(None), UnknownCommand),
         (command(7), UnknownCommand),
         (command(["subscribe"]), UnknownCommand),
@@ -218,12 +218,12 @@ class TestMistakes:
         assert connection.frames[-1]["message"] == "still here"
 
     def test_they_are_counted_by_kind(self, connection):
-        connection.send_raw("no", "no", command("pong"), message(), command("unsubscribe"))
+        connection.send_raw("no", "no", command("history"), message(), command("unsubscribe"))
         counts = connection.connection.handler.counts
         assert counts == {"malformed": 2, "unknown_command": 1, "UnknownSubscription": 2}
 
     def test_they_are_logged_once_per_connection(self, client, connection, caplog):
-        connection.send_raw("no", "no", command("pong"))
+        connection.send_raw("no", "no", command("history"))
         client.connect().send_raw("no")
         said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
         assert len(said) == 2
@@ -256,7 +256,7 @@ class TestMistakes:
 
         cable.connection(AppConnection)
         connection = client.connect()
-        connection.send_raw(command("pong"), command("unsubscribe"), message(), command(identifier="{}"))
+        connection.send_raw(command("history"), command("unsubscribe"), message(), command(identifier="{}"))
         answers = [frame["error"] for frame in connection.frames if frame["type"] == "error"]
         assert answers == ["UnknownCommand", "UnknownSubscription", "UnknownSubscription", "UnknownChannel"]
         connection.send_raw("no", command())
