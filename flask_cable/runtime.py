@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Request, Response
 from flask.json.provider import DefaultJSONProvider
 
-from . import signals
 from .config import Config
 from .core.connection import Connection
 from .core.drain import Drain
@@ -215,8 +214,8 @@ class Runtime:
         self.registry.remove(connection)
         if not identified:
             return connection.close(1011, "internal error")
-        signals.rejected.send(self.app, connection=connection)
         connection.disconnect("unauthorized", reconnect=False)
+        self.handler.refused(connection)
 
     def _ready(self, connection: Connection, timer: Any) -> None:
         timer.cancel()

@@ -253,6 +253,16 @@ def test_who_is_unauthorized_is_told_and_closed() -> None:
     assert nobody_is_left(shop)
 
 
+def test_a_watcher_of_refusals_that_raises_keeps_no_peer_from_hearing() -> None:
+    def fail(sender: Flask, **moment: Any) -> None:
+        raise LookupError("a watcher")
+
+    with signals.rejected.connected_to(fail):
+        shop, peer = connecting(lambda connection: connection.reject_unauthorized_connection())
+    assert peer.rejected
+    assert nobody_is_left(shop)
+
+
 def test_a_connect_that_fails_is_no_silent_zombie(caplog: pytest.LogCaptureFixture) -> None:
     for error in (LookupError("no such user"), RuntimeError()):
 

@@ -29,7 +29,6 @@ from .executor import Timer
 from .handler import Handler, Rate
 
 Job = tuple[Callable[..., Any], tuple[Any, ...]]
-_ONE: tuple[str, ...] = ()
 
 
 class Carrier(Protocol):
@@ -149,7 +148,7 @@ class Connection:
         "transport",
     )
 
-    identified_by: ClassVar[str | Iterable[str]] = _ONE
+    identified_by: ClassVar[str | Iterable[str]] = ()
     hook_kinds: ClassVar[tuple[str, ...]] = ("before_command", "after_command")
     hooks: ClassVar[Hooks] = {}
     rescues: ClassVar[tuple[Rescue, ...]] = ()

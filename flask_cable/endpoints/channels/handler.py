@@ -34,6 +34,7 @@ from ...signals import (
     command_failed,
     connected,
     disconnected,
+    rejected,
     subscribed,
     subscription_rejected,
     too_slow,
@@ -124,6 +125,10 @@ class ChannelsHandler(Handler):
 
     def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
         connection.send(self.protocol.disconnect(reason, reconnect))
+
+    def refused(self, connection: Connection) -> None:
+        """``connect`` refused a peer, which has been told so."""
+        self._tell(rejected, connection=connection)
 
     def too_slow(self, connection: Connection) -> None:
         super().too_slow(connection)
