@@ -6,6 +6,7 @@ CableError
 ├── UnsupportedServer           this server cannot carry a WebSocket; the message says what to do
 ├── UnauthorizedConnection      ``reject_unauthorized_connection()``
 ├── EncodeError                 a value has no JSON form (also a TypeError)
+├── BusError                    the pub/sub server did not take a message, or answer, in time
 ├── ReadOnlySession             a session was written where no response can carry it (also a TypeError)
 └── CommandError                what a peer sent cannot be done; passes through ``rescue_from``
     ├── MalformedMessage        not text, not JSON, not of the protocol's shape
@@ -40,6 +41,10 @@ class UnauthorizedConnection(CableError):
 
 class EncodeError(CableError, TypeError):
     """A value could not be encoded; nothing of it has been sent."""
+
+
+class BusError(CableError, ConnectionError):
+    """The server behind a pub/sub adapter or a store cannot be reached, or does not answer in time."""
 
 
 class ReadOnlySession(CableError, TypeError):

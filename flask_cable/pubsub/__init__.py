@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..errors import ConfigError
 from .base import PubSub
-from .memory import MemoryPubSub
+from .memory import MemoryPubSub, MemoryStore
+from .store import Entry, Store
 
-__all__ = ["MemoryPubSub", "PubSub", "open_pubsub"]
+__all__ = ["Entry", "MemoryPubSub", "MemoryStore", "PubSub", "Store", "open_pubsub"]
 
 
 def open_pubsub(url: str | None) -> PubSub:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from .store import Store
+
 
 class PubSub(ABC):
     """Carries messages of streams between processes, this one included.
@@ -15,6 +17,11 @@ class PubSub(ABC):
 
     is_shared = True
     """Whether messages reach other processes."""
+
+    @property
+    @abstractmethod
+    def store(self) -> Store:
+        """What the processes share beside messages, on the same server; made with the first use."""
 
     @abstractmethod
     def publish(self, stream: str, message: str) -> None:
