@@ -16,7 +16,7 @@ PACKAGE = ROOT / "flask_cable"
 NOWHERE: tuple[str, ...] = ()
 FLASK_EDGE = (
     *("__init__.py", "cli.py", "extension.py", "handshake.py", "origin.py", "pytest_plugin.py", "runtime.py"),
-    *("doctor.py", "lifespan.py", "sockets.py", "templating.py", "testing.py", "upgrade.py"),
+    *("doctor.py", "lifespan.py", "sockets.py", "templating.py", "testing/*", "upgrade.py"),
 )
 SOCKET_IO = ("*/socketio.py", "protocols/engineio.py", "transports/polling.py")
 FLASKS_SESSION = (*FLASK_EDGE, "core/connection.py", "errors.py")
@@ -26,7 +26,7 @@ PAGE_SOCKETS = ("endpoints/push.py",)
 FOREIGN: dict[str, tuple[str, tuple[str, ...]]] = {
     # connection: one live peer, as the application sees it
     "consumer": ("connection or handler", NOWHERE),
-    "client": ("connection or peer", ("testing.py", "pytest_plugin.py", "pubsub/*")),
+    "client": ("connection or peer", ("testing/*", "pytest_plugin.py", "pubsub/*")),
     "socket": (
         "connection or transport",
         ("transports/*", "executors.py", "pubsub/*", "sockets.py", "upgrade.py", *SOCKET_IO, *PAGE_SOCKETS),

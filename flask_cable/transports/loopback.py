@@ -1,4 +1,4 @@
-"""No network: what is sent is kept, and what a peer would say is handed in. For tests; see ``testing.py``."""
+"""No network: what is sent is kept, and what a peer would say is handed in. For tests; see ``testing``."""
 
 from __future__ import annotations
 

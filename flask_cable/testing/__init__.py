@@ -1,0 +1,12 @@
+"""Testing channels without a server: connect, subscribe, perform, and look at what the peer was sent.
+
+A handshake goes through the real WSGI application, and everything that a call causes has happened when
+it returns: work runs at once and time moves only by ``advance_time``. Used by applications' tests;
+``pytest_plugin.py`` makes fixtures of it.
+"""
+
+from .client import SAME_ORIGIN, CableClient
+from .connection import CableConnection, CableSubscription
+from .failures import HandshakeRefused
+
+__all__ = ["SAME_ORIGIN", "CableClient", "CableConnection", "CableSubscription", "HandshakeRefused"]
