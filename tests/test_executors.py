@@ -230,7 +230,6 @@ class ExecutorContract:
     def test_a_call_again_and_again_goes_on_until_it_is_cancelled(self, executor: Executor) -> None:
         log: list[int] = []
         timer = executor.every(0.005, log.append, 1)
-        assert log == []
         self.until(lambda: len(log) >= 3)
         executor.call_home(timer.cancel)
         done: list[int] = []

@@ -67,7 +67,7 @@ def test_chromium_is_where_the_setting_says(monkeypatch: pytest.MonkeyPatch, tmp
 def test_node_modules_are_there_when_each_package_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(parts, "NODE_MODULES", tmp_path)
     assert not parts.PARTS["node_modules"].present()
-    for name in ("@anycable/core", "@rails/actioncable", "ws"):
+    for name in ("@anycable/core", "@rails/actioncable", "@hotwired/turbo-rails", "socket.io-client", "ws"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "package.json").touch()
     assert parts.PARTS["node_modules"].present()
