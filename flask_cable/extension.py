@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
-from flask import Flask, Response, current_app, has_app_context, request, session
+from flask import Flask, current_app, has_app_context
 
 from .cli import cable_commands
 from .config import KEYS, Config
@@ -14,8 +14,8 @@ from .core.connection import Connection
 from .core.registry import disconnect_each
 from .endpoints.channels import Channel
 from .errors import ConfigError, NotReady
-from .protocols.opening import Refusal
-from .runtime import CableState, Runtime, answer_websocket, plain
+from .routes import ChannelsRoute, Route
+from .runtime import CableState, Runtime
 from .sockets import serve
 from .streams import Coder, stream_key
 from .templating import cable_meta_tag, cable_url
@@ -37,6 +37,8 @@ class Cable:
     def __init__(self, app: Flask | None = None) -> None:
         self.channels: dict[str, type[Channel]] = {}
         self.connection_class: type[Connection] = Connection
+        self.channels_route = ChannelsRoute("", "cable")
+        self.routes: list[Route] = []
         self._apps: WeakSet[Flask] = WeakSet()
         if app is not None:
             self.init_app(app)
@@ -54,8 +56,10 @@ class Cable:
             app.config.setdefault(name, key.default)
         path = Config(app.config).mount_path
         app.extensions["cable"] = CableState(app, self)
-        app.add_url_rule(path, "cable", _websocket_view, websocket=True)
-        app.add_url_rule(path, "cable_http", _http_view)
+        self.channels_route.add_to(app, path)
+        for route in self.routes:
+            if route.blueprint is None:
+                route.add_to(app)
         app.wsgi_app = UpgradeMiddleware(app.wsgi_app)  # type: ignore[method-assign]
         app.jinja_env.globals.update(cable_url=cable_url, cable_meta_tag=cable_meta_tag)
         app.cli.add_command(cable_commands)
@@ -116,6 +120,12 @@ class Cable:
         body = {"identified_by": (function.__name__,), "connect": connect, "__slots__": ()}
         self.connection_class = type("IdentifiedConnection", (Connection,), body)
         return function
+
+    def add_route(self, route: Route) -> None:
+        """Serve ``route`` in every application of this cable, or wherever its blueprint is registered."""
+        self.routes.append(route)
+        for scaffold in self._apps if route.blueprint is None else (route.blueprint,):
+            route.add_to(scaffold)
 
     # From anywhere, with no context.
 
@@ -202,14 +212,6 @@ class RemoteConnections:
     def disconnect(self, reconnect: bool = True) -> None:
         """Tell them that this is the end, in every process. Raises ``ValueError`` without any identifier."""
         self._cable._runtime().registry.disconnect(self._identifiers, "remote", reconnect)
-
-
-def _websocket_view() -> Response:
-    return answer_websocket(current_app.extensions["cable"], request, session)
-
-
-def _http_view() -> Response:
-    return plain(Refusal(426, "This address speaks WebSocket; use a client such as @rails/actioncable."))
 
 
 def _app_protocol(mount_path: str) -> Callable[[str], str | None]:

@@ -11,27 +11,28 @@ import os
 import threading
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from flask import Flask, Request, Response
+from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
+from flask.typing import ResponseReturnValue
 
+from . import signals
 from .config import Config
 from .core.connection import Connection
-from .core.drain import Drain
-from .core.handler import Rate
-from .core.heartbeat import Heartbeat, IdleWatch, Liveness
+from .core.drain import CODE, REASON, Drain
+from .core.executor import Executor
+from .core.handler import Handler, Rate
+from .core.heartbeat import IdleWatch, Liveness
 from .core.hub import Hub
 from .core.registry import Registry
 from .core.rounds import Rounds
-from .endpoints.channels import ChannelLimits, ChannelsHandler
-from .errors import UnsupportedServer
+from .endpoints.channels import ChannelsHandler
 from .executors import choose_executor
 from .handshake import Handshake
 from .lifespan import Lifespan
 from .origin import refused_origin
 from .protocols import deflate, opening
-from .protocols.actioncable import ActionCable, negotiate
 from .protocols.json import Json, enum_aware
 from .pubsub import open_pubsub
 from .transports import Begin, Codecs, Limits, find_socket, is_upgraded, open_loopback, open_native
@@ -39,6 +40,9 @@ from .upgrade import KEY, Environ, Fields, Upgrade, UpgradeResponse
 
 if TYPE_CHECKING:
     from .extension import Cable
+    from .routes import Route
+
+Resources = tuple[Executor, Codecs, Limits]
 
 logger = logging.getLogger("flask_cable")
 
@@ -69,6 +73,15 @@ class CableState:
         self._runtime = None
 
 
+class Mounted(NamedTuple):
+    """A route in one process: its handler, and what carries its peers."""
+
+    handler: Handler
+    codecs: Codecs
+    inflating_codecs: Codecs
+    limits: Limits
+
+
 class Runtime:
     """One application in one process."""
 
@@ -76,68 +89,86 @@ class Runtime:
         self.app = app
         self.cable = cable
         self.config = config = Config(app.config)
+        self.json = json_of(app)
         self.executor = choose_executor(config.executor, sock, config.workers)
         self.bus = open_pubsub(config.url)
         self.hub = Hub(self.bus, self.executor)
         self.registry = Registry(self.hub)
-        self.handler = self._make_handler(ActionCable(json_of(app)))
+        self._mounted: dict[Route, Mounted] = {}
+        self._mounting = threading.Lock()
+        self.handler = cast(ChannelsHandler, self.mount(cable.channels_route).handler)
         self.drain = Drain(self.registry, self.executor)
         self.lifespan = Lifespan(self.drain, self.executor, config.drain_seconds)
         if self.executor.is_real:
             self.lifespan.watch()
-        self.codecs = Codecs(config.max_message_bytes)
-        self.inflating_codecs = Codecs(config.max_message_bytes, inflating=True)
-        self.limits = Limits(
-            config.max_message_bytes,
-            config.outbox_bytes,
-            config.close_timeout,
-            config.stale_after,
-            config.outbox_messages,
-        )
         self._warned = False
         logger.info("%s executor, %s pub/sub", self.executor.name, type(self.bus).__name__)
 
-    def _make_handler(self, protocol: ActionCable) -> ChannelsHandler:
-        config = self.config
-        handler = ChannelsHandler(
-            self.cable.channels,
-            protocol,
-            self.registry,
-            self._watches(protocol),
-            hub=self.hub,
-            executor=self.executor,
-            scope=self.app.app_context,
-            inbox_limit=config.inbox_messages,
-            sender=self.app,
-        )
-        handler.rate = Rate(config.messages_per_second, config.messages_burst)
-        handler.limits = ChannelLimits(
-            config.max_subscriptions, config.max_streams, config.max_identifier_bytes
-        )
-        return handler
+    def mount(self, route: Route) -> Mounted:
+        """A route's handler in this process, made with its first use."""
+        mounted = self._mounted.get(route)
+        if mounted is None:
+            with self._mounting:
+                mounted = self._mounted.get(route) or self._mount(route)
+                self._mounted[route] = mounted
+        return mounted
 
-    def _watches(self, protocol: ActionCable) -> list[Rounds]:
-        watches: list[Rounds] = [
-            Heartbeat(self.executor, self.config.ping_interval, protocol.ping),
-            Liveness(self.executor, self.config.stale_after),
-        ]
-        if self.config.idle_timeout is not None:
-            watches.append(IdleWatch(self.executor, self.config.idle_timeout))
-        return watches
+    def _mount(self, route: Route) -> Mounted:
+        config = self.config
+        size = route.max_message_bytes or config.max_message_bytes
+        limits = Limits(
+            size, config.outbox_bytes, config.close_timeout, config.stale_after, config.outbox_messages
+        )
+        return Mounted(route.make_handler(self), Codecs(size), Codecs(size, inflating=True), limits)
+
+    def resources(self) -> dict[str, Any]:
+        """What every handler is made of: hub, executor, registry, scope, limits, who sends its signals."""
+        return {
+            "hub": self.hub,
+            "executor": self.executor,
+            "registry": self.registry,
+            "scope": self.app.app_context,
+            "inbox_limit": self.config.inbox_messages,
+            "rate": Rate(self.config.messages_per_second, self.config.messages_burst),
+            "sender": self.app,
+        }
+
+    def watches(self, idle_timeout: float | None) -> list[Rounds]:
+        """What visits connections of any style: signs of life, and how long one may say nothing."""
+        found: list[Rounds] = [Liveness(self.executor, self.config.stale_after)]
+        if idle_timeout is not None:
+            found.append(IdleWatch(self.executor, idle_timeout))
+        return found
 
     # The handshake, inside the request.
 
-    def answer(self, request: Request, session: Any) -> Response:
+    def answer(self, route: Route, request: Request, session: Any) -> ResponseReturnValue:
         """Accept a handshake with an ``UpgradeResponse``, or refuse it with an ordinary one."""
         self._warn_of_workers(request.environ)
         opened = is_upgraded(request.environ)
         refusal = self.refusal(request, opened)
         if refusal is not None and not opened:
-            return plain(refusal)
-        connection, begin = self.admit(request, session, refusal)
+            return route.refused(refusal, request)
+        mounted = self.mount(route)
+        if refusal is not None:
+            return self._upgrade(route, request.environ, *self.turned_away(mounted, refusal))
+        connection = self.make_connection(mounted.handler, request, session)
         upgrade: Upgrade = request.environ[KEY]
         upgrade.abandon = partial(self.registry.remove, connection)
-        return self._upgrade(request.environ, connection, begin)
+        response = route.admit(connection, request)
+        if response is not None:
+            connection.is_rejected = True
+            if not opened:
+                mounted.handler.tell(signals.rejected, connection=connection)
+                return response
+        return self._upgrade(route, request.environ, connection, partial(self.begin, connection))
+
+    def turned_away(self, mounted: Mounted, refusal: opening.Refusal) -> tuple[Connection, Begin]:
+        """A connection that is closed at once, where the server has said 101 already."""
+        connection = Connection(mounted.handler)
+        connection.is_rejected = True
+        code = 1013 if refusal.status == 503 else 1008
+        return connection, partial(connection.close, code, refusal.text)
 
     def _warn_of_workers(self, environ: Environ) -> None:
         if environ.get("wsgi.multiprocess") and not (self.bus.is_shared or self._warned):
@@ -167,55 +198,29 @@ class Runtime:
             return opening.Refusal(503, "Too many connections; come back later.")
         return None
 
-    def admit(
-        self, request: Request, session: Any, refusal: opening.Refusal | None
-    ) -> tuple[Connection, Begin]:
-        """A connection, and what is to be done once it has a transport.
-
-        With a refusal, where the server has said 101 already, that is to close it.
-        """
-        if refusal is None:
-            connection = self.make_connection(request, session)
-            return connection, partial(self.begin, connection, self.identify(connection))
-        connection = Connection(self.handler)
-        connection.is_rejected = True
-        code = 1013 if refusal.status == 503 else 1008
-        return connection, partial(connection.close, code, refusal.text)
-
-    def make_connection(self, request: Request, session: Any) -> Connection:
+    def make_connection(self, handler: Handler, request: Request, session: Any) -> Connection:
         """A connection for a request, with its place in the registry reserved."""
-        connection = self.cable.connection_class(self.handler, self.registry.next_id())
+        connection = self.cable.connection_class(handler, self.registry.next_id())
         connection.handshake = Handshake(self.app, request, session)
         self.registry.reserve(connection)
         return connection
 
-    def identify(self, connection: Connection) -> bool:
-        """Run ``connect`` in the request's context; False when it raised something else than a refusal."""
-        try:
-            connection.open()
-        except Exception as error:
-            self.handler.failed(connection, error)
-            connection.is_rejected = True
-            return False
-        return True
-
     # Once the socket is ours, outside the request.
 
-    def begin(self, connection: Connection, identified: bool = True) -> None:
-        """Welcome a peer, or tell it why not."""
+    def begin(self, connection: Connection) -> None:
+        """Let a peer begin, or tell it why not."""
         if connection.closed:  # by its own hook, or a remote disconnect that came meanwhile
             return self.registry.remove(connection)
-        if not connection.is_rejected:
-            self.registry.add(connection)
-            if self.registry.is_live:
-                return connection.handle_open()
-            timer = self.executor.later(self.config.handshake_timeout, self._too_late, connection)
-            return self.registry.when_live(partial(self._ready, connection, timer))
-        self.registry.remove(connection)
-        if not identified:
-            return connection.close(1011, "internal error")
-        connection.disconnect("unauthorized", reconnect=False)
-        self.handler.refused(connection)
+        if connection.is_rejected:
+            self.registry.remove(connection)
+            return connection.handler.turn_away(connection)
+        self.registry.add(connection)
+        if self.drain.started:  # it was let in just before
+            return connection.disconnect(REASON, reconnect=True, code=CODE)
+        if self.registry.is_live:
+            return connection.handle_open()
+        timer = self.executor.later(self.config.handshake_timeout, self._too_late, connection)
+        self.registry.when_live(partial(self._ready, connection, timer))
 
     def _ready(self, connection: Connection, timer: Any) -> None:
         timer.cancel()
@@ -224,13 +229,18 @@ class Runtime:
     def _too_late(self, connection: Connection) -> None:
         connection.close(1013, "the pub/sub adapter did not answer in time")
 
-    def _upgrade(self, environ: Environ, connection: Connection, begin: Begin) -> UpgradeResponse:
-        fields = opening.headers(environ["HTTP_SEC_WEBSOCKET_KEY"], negotiate(opening.offered(environ)))
+    def _upgrade(
+        self, route: Route, environ: Environ, connection: Connection, begin: Begin
+    ) -> UpgradeResponse:
+        subprotocol = route.subprotocol(opening.offered(environ))
+        fields = opening.headers(environ["HTTP_SEC_WEBSOCKET_KEY"], subprotocol)
         extensions = self._extensions(environ)
         if extensions is not None:
             fields.append(("Sec-WebSocket-Extensions", extensions))
-        codecs = self.codecs if extensions is None else self.inflating_codecs
-        return UpgradeResponse(partial(self._take_over, environ, connection, begin, codecs), fields)
+        mounted = self.mount(route)
+        codecs = mounted.codecs if extensions is None else mounted.inflating_codecs
+        resources = (self.executor, codecs, mounted.limits)
+        return UpgradeResponse(partial(self._take_over, environ, connection, begin, resources), fields)
 
     def _extensions(self, environ: Environ) -> str | None:
         offers = environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS")
@@ -239,40 +249,19 @@ class Runtime:
         return deflate.negotiate(offers)
 
     def _take_over(
-        self, environ: Environ, connection: Connection, begin: Begin, codecs: Codecs, fields: Fields
+        self, environ: Environ, connection: Connection, begin: Begin, resources: Resources, fields: Fields
     ) -> Iterable[bytes]:
         sock = find_socket(environ)
         if sock is None:
             open_loopback(environ, connection, fields, begin)
             return ()
         head = b"" if is_upgraded(environ) else opening.head(fields)
-        resources = (self.executor, codecs, self.limits)
         transport, stand_in = open_native(sock, connection, head, begin, resources)
         if stand_in is not None:
             return stand_in
         del environ, connection, begin
         transport.hold()
         return ()
-
-
-def plain(refusal: opening.Refusal) -> Response:
-    """An ordinary HTTP answer to what cannot become a WebSocket."""
-    response = Response(refusal.text + "\n", refusal.status, mimetype="text/plain")
-    if refusal.status == 426:
-        response.headers.update({"Upgrade": "websocket", "Sec-WebSocket-Version": opening.VERSION})
-    if refusal.status == 503:
-        response.headers["Retry-After"] = "5"
-    return response
-
-
-def answer_websocket(state: CableState, request: Request, session: Any) -> Response:
-    """The view of the cable's route."""
-    try:
-        sock = find_socket(request.environ)
-    except UnsupportedServer as error:
-        logger.error("%s", error)
-        return plain(opening.Refusal(501, str(error)))
-    return state.runtime(sock).answer(request, session)
 
 
 def json_of(app: Flask) -> Json:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import request, session
 
 from .core.connection import Connection
 from .errors import ConfigError
-from .runtime import CableState, Runtime
+from .routes import Route
+from .runtime import CableState, Mounted, Resources, Runtime
 from .transports import Begin, open_native
 from .transports.simple_websocket import SimpleWebSocketTransport
 
@@ -28,23 +30,34 @@ def serve(state: CableState, ws: Any) -> str:
     else:
         kind = type(ws).__name__
         raise ConfigError(f"cable.serve takes a simple-websocket or gevent-websocket object, not {kind}")
-    connection, begin = runtime.admit(request, session, runtime.refusal(request, opened=True))
+    mounted = runtime.mount(state.cable.channels_route)
+    connection, begin = _admit(runtime, mounted, state.cable.channels_route)
     try:
-        carry(runtime, ws, connection, begin)
+        carry(ws, connection, begin, (runtime.executor, mounted.codecs, mounted.limits))
     except BaseException:
         runtime.registry.remove(connection)
         raise
     return ""
 
 
-def _carry_simple(runtime: Runtime, ws: Any, connection: Connection, begin: Begin) -> None:
-    transport = SimpleWebSocketTransport(connection, ws, runtime.executor, runtime.limits)
+def _admit(runtime: Runtime, mounted: Mounted, route: Route) -> tuple[Connection, Begin]:
+    refusal = runtime.refusal(request, opened=True)
+    if refusal is not None:
+        return runtime.turned_away(mounted, refusal)
+    connection = runtime.make_connection(mounted.handler, request, session)
+    if route.admit(connection, request) is not None:
+        connection.is_rejected = True
+    return connection, partial(runtime.begin, connection)
+
+
+def _carry_simple(ws: Any, connection: Connection, begin: Begin, resources: Resources) -> None:
+    executor, _, limits = resources
+    transport = SimpleWebSocketTransport(connection, ws, executor, limits)
     connection.attach(transport)
     transport.run(begin)
 
 
-def _carry_gevent(runtime: Runtime, ws: Any, connection: Connection, begin: Begin) -> None:
-    resources = (runtime.executor, runtime.codecs, runtime.limits)
+def _carry_gevent(ws: Any, connection: Connection, begin: Begin, resources: Resources) -> None:
     _, stand_in = open_native(ws.handler.socket, connection, b"", begin, resources)
     if stand_in is not None:
         stand_in.close()

@@ -32,6 +32,7 @@ OURS: dict[str, set[str]] = {
 EDGE = {
     "__init__",
     "extension",
+    "routes",
     "runtime",
     "upgrade",
     "handshake",

@@ -82,6 +82,7 @@ def test_it_is_looked_at_no_longer_than_needed() -> None:
 
 
 def test_the_workers_of_other_processes_are_not_looked_at() -> None:
+    gc.collect()  # workers of earlier tests
     other = Worker(pid=1)
     house = House()
     house.lifespan.watch()

@@ -20,7 +20,8 @@ from flask_cable.errors import ConfigError
 from flask_cable.executors import ThreadExecutor
 from flask_cable.protocols.opening import Refusal
 from flask_cable.pubsub import MemoryPubSub
-from flask_cable.runtime import CableState, Runtime, plain
+from flask_cable.routes import plain
+from flask_cable.runtime import CableState, Runtime
 from flask_cable.testing import CableClient, CableConnection, HandshakeRefused
 from flask_cable.transports.native import NativeTransport
 
@@ -129,7 +130,7 @@ def test_several_workers_that_do_not_hear_each_other_are_warned_of_once(
     shop = Shop()
     for several in (False, True, True):
         with shop.app.test_request_context("/cable", environ_overrides={"wsgi.multiprocess": several}):
-            shop.runtime.answer(request, session)
+            shop.runtime.answer(shop.cable.channels_route, request, session)
         assert ("CABLE_URL" in caplog.text) == several
     assert caplog.text.count("several workers") == 1
 
@@ -169,7 +170,7 @@ def test_settings_reach_who_obeys_them() -> None:
     assert runtime.handler.inbox_limit == 11
     assert runtime.handler.rate == (12, 13)
     assert runtime.handler.limits == (14, 15, 16)
-    assert runtime.limits._asdict() == {
+    assert runtime.mount(runtime.cable.channels_route).limits._asdict() == {
         "message": 17,
         "outbox": 18,
         "outbox_messages": 19,

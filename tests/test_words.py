@@ -17,6 +17,7 @@ NOWHERE: tuple[str, ...] = ()
 FLASK_EDGE = (
     *("__init__.py", "cli.py", "extension.py", "handshake.py", "origin.py", "pytest_plugin.py", "runtime.py"),
     *("doctor.py", "lifespan.py", "sockets.py", "templating.py", "testing/*", "upgrade.py"),
+    "routes/*",
 )
 SOCKET_IO = ("*/socketio.py", "protocols/engineio.py", "transports/polling.py")
 FLASKS_SESSION = (*FLASK_EDGE, "core/connection.py", "errors.py")

@@ -295,7 +295,7 @@ class Connection:
     def handle_open(self) -> None:
         """The handshake is done, and the peer has not been told to go meanwhile."""
         if not self.__closed:
-            self.post(self.handler.opened, self)
+            self.post(self.handler.handle_open, self)
 
     def handle_messages(self, messages: Iterable[str | bytes]) -> None:
         """Whole messages have come."""
@@ -384,7 +384,7 @@ class Connection:
         if self.is_rejected:
             return
         try:
-            self.handler.closed(self, code, reason)
+            self.handler.handle_close(self, code, reason)
         finally:
             try:
                 self.disconnected()

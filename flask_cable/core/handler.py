@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import signals
 from ..protocols.frames import Frame
 from .executor import Executor
 
 if TYPE_CHECKING:
     from .connection import Connection
     from .hub import Hub
+    from .registry import Registry
+    from .rounds import Rounds
+
+logger = logging.getLogger("flask_cable")
 
 
 class Rate(NamedTuple):
@@ -35,6 +41,8 @@ class Handler(ABC):
     Attributes:
         hub: who hears what.
         executor: where work runs.
+        registry: this process's live connections.
+        watches: what visits every connection while it is open.
         scope: makes the context that user code runs in, afresh for each piece of work.
         inbox_limit: how many messages of one peer may wait before its socket is not read any more.
         rate: how many messages of one peer are taken; past it close 1008. None takes all.
@@ -46,17 +54,34 @@ class Handler(ABC):
         self,
         hub: Hub,
         executor: Executor,
+        *,
+        registry: Registry | None = None,
+        watches: Sequence[Rounds] = (),
         scope: Scope = nullcontext,
         inbox_limit: int = 1000,
+        rate: Rate | None = None,
         sender: Any = None,
     ) -> None:
         self.hub = hub
         self.executor = executor
+        self.registry = registry
+        self.watches = watches
         self.scope = scope
         self.inbox_limit = inbox_limit
+        self.rate = rate
         self.sender = sender
-        self.rate: Rate | None = None
         self.counts: Counter[str] = Counter()
+
+    # A connection's life; ``handle_open`` and ``handle_close`` are the connection's to call.
+
+    def handle_open(self, connection: Connection) -> None:
+        """The peer is there: it is watched over and greeted."""
+        try:
+            self.opened(connection)
+        finally:
+            for watch in self.watches:
+                watch.add(connection)
+        self.tell(signals.connected, connection=connection)
 
     @abstractmethod
     def opened(self, connection: Connection) -> None:
@@ -66,12 +91,28 @@ class Handler(ABC):
     def received(self, connection: Connection, message: str | bytes) -> None:
         """A whole message came: text is ``str``, binary is ``bytes``."""
 
+    def handle_close(self, connection: Connection, code: int, reason: str) -> None:
+        """The peer is gone: it is watched and listed no more."""
+        for watch in self.watches:
+            watch.discard(connection)
+        if self.registry is not None:
+            self.registry.remove(connection)
+        self.closed(connection, code, reason)
+
     @abstractmethod
     def closed(self, connection: Connection, code: int, reason: str) -> None:
         """The peer is gone; called once, whatever happened before."""
 
-    def gone(self, connection: Connection, code: int, reason: str) -> None:  # noqa: B027 - most are done
+    def gone(self, connection: Connection, code: int, reason: str) -> None:
         """Every hook has run, ``connection.disconnected()`` last."""
+        self.tell(signals.disconnected, connection=connection, code=code, reason=reason)
+
+    def turn_away(self, connection: Connection) -> None:
+        """Tell a peer that was refused, where no HTTP answer can say so."""
+        connection.close(1008, "not authorized")
+        self.tell(signals.rejected, connection=connection)
+
+    # What goes out.
 
     @abstractmethod
     def encode(self, data: Any) -> Frame:
@@ -81,10 +122,13 @@ class Handler(ABC):
     def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
         """Tell the peer in the protocol's words that this is the end, and whether to come back."""
 
+    # What goes wrong.
+
     def too_slow(self, connection: Connection) -> None:
         """A peer does not read what it is sent, and is about to be disconnected for it."""
         self.counts["too_slow"] += 1
         connection.logger.warning("does not read what it is sent: disconnected with too_slow")
+        self.tell(signals.too_slow, connection=connection)
 
     def too_fast(self, connection: Connection) -> None:
         """A peer sends more messages than ``rate`` takes, and is about to be closed for it."""
@@ -94,4 +138,12 @@ class Handler(ABC):
     def failed(self, connection: Connection, error: BaseException) -> None:
         """Something raised that nobody rescued: it is logged, and the connection lives on."""
         self.counts["failed"] += 1
+        self.tell(signals.command_failed, connection=connection, error=error)
         connection.logger.error("unhandled %s", type(error).__name__, exc_info=error)
+
+    def tell(self, signal: signals.NamedSignal, **moment: Any) -> None:
+        """Send a signal; one who watches and raises stops nothing."""
+        try:
+            signal.send(self.sender, **moment)
+        except Exception:
+            logger.exception("a receiver of %s raised", signal.name)

@@ -7,7 +7,7 @@ a subscription that cannot be is rejected, or the stock client would ask again f
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -15,8 +15,6 @@ from typing import Any, NamedTuple
 from ...core.connection import Connection
 from ...core.handler import Handler
 from ...core.hub import Encode
-from ...core.registry import Registry
-from ...core.rounds import Rounds
 from ...errors import (
     AlreadySubscribed,
     CommandError,
@@ -29,15 +27,11 @@ from ...errors import (
 from ...protocols.actioncable import UNSUPPORTED, WELCOME, ActionCable, Command
 from ...protocols.frames import DROP_OLDEST, KEEP_LATEST, Frame, Lane
 from ...signals import (
-    NamedSignal,
     broadcasting,
     command_failed,
-    connected,
-    disconnected,
     rejected,
     subscribed,
     subscription_rejected,
-    too_slow,
     unsubscribed,
 )
 from ...streams import Coder
@@ -67,15 +61,11 @@ class ChannelsHandler(Handler):
         self,
         channels: Channels,
         protocol: ActionCable,
-        registry: Registry,
-        watches: Sequence[Rounds] = (),
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.channels = channels
         self.protocol = protocol
-        self.registry = registry
-        self.watches = watches
         self.limits = ChannelLimits()
         self._encoders: dict[str, Encode] = {
             DISCONNECT: protocol.message,
@@ -89,9 +79,6 @@ class ChannelsHandler(Handler):
 
     def opened(self, connection: Connection) -> None:
         connection.send(WELCOME)
-        for watch in self.watches:
-            watch.add(connection)
-        self._tell(connected, connection=connection)
 
     def received(self, connection: Connection, message: str | bytes) -> None:
         try:
@@ -110,15 +97,9 @@ class ChannelsHandler(Handler):
         return self.protocol.parse(message)
 
     def closed(self, connection: Connection, code: int, reason: str) -> None:
-        for watch in self.watches:
-            watch.discard(connection)
-        self.registry.remove(connection)
         for channel in list(self.subscriptions(connection).values()):
             self._end(channel)
         connection.state = None
-
-    def gone(self, connection: Connection, code: int, reason: str) -> None:
-        self._tell(disconnected, connection=connection, code=code, reason=reason)
 
     def encode(self, data: Any) -> Frame:
         return Frame(self.protocol.json.encode(data))
@@ -126,24 +107,9 @@ class ChannelsHandler(Handler):
     def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
         connection.send(self.protocol.disconnect(reason, reconnect))
 
-    def refused(self, connection: Connection) -> None:
-        """``connect`` refused a peer, which has been told so."""
-        self._tell(rejected, connection=connection)
-
-    def too_slow(self, connection: Connection) -> None:
-        super().too_slow(connection)
-        self._tell(too_slow, connection=connection)
-
-    def failed(self, connection: Connection, error: BaseException) -> None:
-        self._tell(command_failed, connection=connection, error=error)
-        super().failed(connection, error)
-
-    def _tell(self, signal: NamedSignal, **moment: Any) -> None:
-        """Send a signal; one who watches and raises stops nothing."""
-        try:
-            signal.send(self.sender, **moment)
-        except Exception:
-            logger.exception("a receiver of %s raised", signal.name)
+    def turn_away(self, connection: Connection) -> None:
+        connection.disconnect("unauthorized", reconnect=False)
+        self.tell(rejected, connection=connection)
 
     # Commands.
 
@@ -226,7 +192,7 @@ class ChannelsHandler(Handler):
     def _reject(self, connection: Connection, identifier: str) -> None:
         self.subscriptions(connection).pop(identifier, None)
         connection.send(self.protocol.reject(identifier))
-        self._tell(subscription_rejected, connection=connection, identifier=identifier)
+        self.tell(subscription_rejected, connection=connection, identifier=identifier)
 
     def _unsubscribe(self, connection: Connection, identifier: str) -> None:
         channel = self.subscriptions(connection).pop(identifier, None)
@@ -236,7 +202,7 @@ class ChannelsHandler(Handler):
 
     def _end(self, channel: Channel) -> None:
         channel.unsubscribe()
-        self._tell(unsubscribed, channel=channel)
+        self.tell(unsubscribed, channel=channel)
 
     def _perform(self, connection: Connection, command: Command) -> None:
         channel = (connection.state or {}).get(command.identifier)
@@ -273,7 +239,7 @@ class ChannelsHandler(Handler):
         if not isinstance(error, CommandError):
             return self.failed(connection, error)
         self.counts[_kind(error)] += 1
-        self._tell(command_failed, connection=connection, error=error)
+        self.tell(command_failed, connection=connection, error=error)
         if not connection.complained:
             connection.complained = True
             connection.logger.warning("%s (said once per connection)", error)
@@ -301,7 +267,7 @@ class ChannelsHandler(Handler):
     def confirm(self, channel: Channel) -> None:
         """Every stream of a channel is live, and ``subscribed`` has run."""
         channel.connection.send(self.protocol.confirm(channel.identifier))
-        self._tell(subscribed, channel=channel)
+        self.tell(subscribed, channel=channel)
 
     def transmit(self, channel: Channel, data: Any) -> bool:
         """Send data to one subscription."""
@@ -317,7 +283,7 @@ class ChannelsHandler(Handler):
         """Broadcast to a stream everywhere. Raises ``EncodeError``, and then nothing is sent."""
         text = self.protocol.json.encode(data).decode() if coder is None else coder.encode(data)
         connection = exclude.connection if isinstance(exclude, Channel) else exclude
-        self._tell(broadcasting, stream=stream, text=text)
+        self.tell(broadcasting, stream=stream, text=text)
         self.hub.broadcast(stream, text, connection, raw=coder is not None)
 
 

@@ -1,0 +1,109 @@
+"""Route: one URL rule whose peers are served by one handler in each process.
+
+It says what is particular to a style inside the handshake's request: who is let in, with which
+subprotocol, and what plain HTTP gets. The rest is the same for all, and is the runtime's.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Flask, Request, Response, current_app, request, session
+from flask.typing import ResponseReturnValue
+
+from ..core.connection import Connection
+from ..errors import UnsupportedServer
+from ..protocols.opening import VERSION, Refusal
+from ..transports import find_socket
+
+if TYPE_CHECKING:
+    from ..core.handler import Handler
+    from ..runtime import CableState, Runtime
+
+
+class Route(ABC):
+    """An endpoint style at a URL rule; one object may be registered with several applications.
+
+    Args:
+        rule: a Flask URL rule; its arguments are ``connection.request.view_args``.
+        endpoint: what ``url_for`` calls it; plain HTTP requests have ``<endpoint>_http``.
+        blueprint: where to register it instead of the application.
+        max_message_bytes: the largest message of a peer; CABLE_MAX_MESSAGE_BYTES when None.
+    """
+
+    methods: tuple[str, ...] = ("GET",)
+    """What plain HTTP requests may use."""
+
+    def __init__(
+        self,
+        rule: str,
+        endpoint: str,
+        *,
+        blueprint: Blueprint | None = None,
+        max_message_bytes: int | None = None,
+    ) -> None:
+        self.rule = rule
+        self.endpoint = endpoint
+        self.blueprint = blueprint
+        self.max_message_bytes = max_message_bytes
+
+    def add_to(self, scaffold: Flask | Blueprint, rule: str | None = None) -> None:
+        """Register the URL rule, for WebSockets and for plain HTTP."""
+        rule = self.rule if rule is None else rule
+        scaffold.add_url_rule(rule, self.endpoint, self.view, websocket=True)
+        scaffold.add_url_rule(rule, f"{self.endpoint}_http", self.view_http, methods=self.methods)
+
+    def view(self, **arguments: Any) -> ResponseReturnValue:
+        """Answer a request that asks for a WebSocket."""
+        state: CableState = current_app.extensions["cable"]
+        try:
+            sock = find_socket(request.environ)
+        except UnsupportedServer as error:
+            return self.unsupported(error)
+        return state.runtime(sock).answer(self, request, session)
+
+    def view_http(self, **arguments: Any) -> ResponseReturnValue:
+        """Answer any other request."""
+        return self.refused(Refusal(426, "This address speaks WebSocket."), request)
+
+    def unsupported(self, error: UnsupportedServer) -> ResponseReturnValue:
+        """Answer where the server cannot carry a WebSocket."""
+        current_app.logger.error("%s", error)
+        return self.refused(Refusal(501, str(error)), request)
+
+    # What a style says.
+
+    @abstractmethod
+    def make_handler(self, runtime: Runtime) -> Handler:
+        """The handler that serves this route's peers in one process; made once."""
+
+    def subprotocol(self, offered: Iterable[str]) -> str | None:
+        """Choose among the subprotocols that a peer offers."""
+        return None
+
+    def admit(self, connection: Connection, request: Request) -> ResponseReturnValue | None:
+        """Let a peer in with None, or refuse it with any response; what this raises is Flask's to answer.
+
+        The connection class decides: what it refuses is a plain 403. Where the server has answered the
+        handshake already, a refusal becomes ``handler.turn_away``.
+        """
+        connection.open()
+        if connection.is_rejected:
+            return self.refused(Refusal(403, "This connection is not authorized."), request)
+        return None
+
+    def refused(self, refusal: Refusal, request: Request) -> ResponseReturnValue:
+        """Answer a handshake that is wrong, of a foreign origin, or one too many."""
+        return plain(refusal)
+
+
+def plain(refusal: Refusal) -> Response:
+    """An ordinary HTTP answer to what cannot become a WebSocket."""
+    response = Response(refusal.text + "\n", refusal.status, mimetype="text/plain")
+    if refusal.status == 426:
+        response.headers.update({"Upgrade": "websocket", "Sec-WebSocket-Version": VERSION})
+    if refusal.status == 503:
+        response.headers["Retry-After"] = "5"
+    return response
