@@ -2,6 +2,7 @@
 
 import json
 import logging
+from functools import partial
 
 import pytest
 from flask import Blueprint, current_app, g, has_app_context, has_request_context, request, session
@@ -903,7 +904,7 @@ class TestEnd:
 
 
 class TestSignals:
-    def test_each_moment_has_one(self, app, cable, client, echo):
+    def test_each_moment_has_one(self, app, cable, client, echo, request):
         told = []
 
         def watch(name):
@@ -922,7 +923,9 @@ class TestSignals:
         )
         watchers = {name: watch(name) for name in names}
         for name, hear in watchers.items():
-            getattr(signals, name).connect(hear)
+            signal = getattr(signals, name)
+            signal.connect(hear)
+            request.addfinalizer(partial(signal.disconnect, hear))
         connection = client.connect()
         server = connection.connection
         channel = connection.subscribe("EchoChannel").channel
