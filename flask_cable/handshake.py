@@ -24,11 +24,12 @@ class Handshake:
     connections would otherwise keep ten thousand dicts of headers.
     """
 
-    __slots__ = ("_app", "_environ", "_session", "_view_args")
+    __slots__ = ("_app", "_environ", "_offered", "_session", "_view_args")
 
     def __init__(self, app: Flask, request: Request, session: Mapping[str, Any]) -> None:
         self._app = app
         self._environ = marshal.dumps(_plain(request.environ))
+        self._offered: tuple[str, ...] | None = None
         self._session = dict(session) or None
         self._view_args = request.view_args or None
 
@@ -50,8 +51,10 @@ class Handshake:
 
     @property
     def offered(self) -> tuple[str, ...]:
-        """The subprotocols that the peer offered."""
-        return offered(marshal.loads(self._environ))
+        """The subprotocols that the peer offered; kept once somebody has asked."""
+        if self._offered is None:
+            self._offered = tuple(map(sys.intern, offered(marshal.loads(self._environ))))
+        return self._offered
 
     @property
     def request(self) -> Request:

@@ -94,6 +94,7 @@ def test_what_is_no_text_is_left_out(app: Flask) -> None:
 
 def test_the_offered_subprotocols(handshake: Handshake) -> None:
     assert handshake.offered == ("a", "b")
+    assert handshake.offered is handshake.offered
 
 
 def test_a_fresh_context_has_all_that_a_request_has(app: Flask, handshake: Handshake) -> None:

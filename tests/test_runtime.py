@@ -188,7 +188,7 @@ def test_a_peer_is_accepted_welcomed_and_known() -> None:
     shop = Shop()
     peer = shop.client.connect()
     assert peer.transmissions == [{"type": "welcome"}]
-    assert peer.subprotocol == "actioncable-v1-json"
+    assert peer.subprotocol == "flask-cable-v1-json"
     assert dict(shop.cable.connections) == {1: peer.connection}
     peer.close()
     assert nobody_is_left(shop)

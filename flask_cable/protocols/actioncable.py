@@ -1,4 +1,4 @@
-"""actioncable-v1-json: text to commands, and replies to frames.
+"""actioncable-v1-json, and what flask-cable-v1-json adds to it: text to commands, and replies to frames.
 
 An identifier is opaque: kept, compared and echoed as the peer wrote it; only a copy is decoded.
 What re-implementations got wrong is a test in ``tests/protocols/test_actioncable.py``.
@@ -15,6 +15,8 @@ from .frames import Frame
 from .json import Json
 
 V1_JSON = "actioncable-v1-json"
+REPLIES = "flask-cable-v1-json"
+"""The same, and a message that bears an ``id`` is replied to, with what the action returns or an error."""
 UNSUPPORTED = "actioncable-unsupported"
 COMMANDS = frozenset(("subscribe", "unsubscribe", "message"))
 PONG = "pong"
@@ -24,16 +26,22 @@ WELCOME = Frame(b'{"type":"welcome"}')
 
 
 class Command(NamedTuple):
-    """A frame from the peer: ``{"command": name, "identifier": "...", "data": "..."}``."""
+    """A frame from the peer: ``{"command": name, "identifier": "...", "data": "..."}``, or with an id."""
 
     name: str
     identifier: str
     data: Any
+    id: Any = None
 
 
 def negotiate(offered: Iterable[str]) -> str | None:
     """Choose the first offered subprotocol that is supported; the peer's order wins, as in Action Cable."""
-    return next((name for name in offered if name in (V1_JSON, UNSUPPORTED)), None)
+    return next((name for name in offered if name in (REPLIES, V1_JSON, UNSUPPORTED)), None)
+
+
+def wants_reply(command: Command) -> bool:
+    """Whether a peer that speaks ``REPLIES`` waits: an id is a whole number that JavaScript holds exactly."""
+    return command.name == "message" and type(command.id) is int and abs(command.id) < 2**53
 
 
 class ActionCable:
@@ -59,7 +67,7 @@ class ActionCable:
         identifier = fields.get("identifier")
         if not isinstance(identifier, str):
             raise MalformedMessage(f"{name} needs an identifier, which is a string of JSON")
-        return Command(name, identifier, fields.get("data"))
+        return Command(name, identifier, fields.get("data"), fields.get("id"))
 
     def params(self, identifier: str) -> dict[str, Any]:
         """Decode a copy of an identifier: the subscription's parameters, ``channel`` among them."""
@@ -103,6 +111,17 @@ class ActionCable:
     def reject(identifier: str) -> Frame:
         """The subscription is refused, or over."""
         return Frame(b'{"identifier":%b,"type":"reject_subscription"}' % _quoted(identifier))
+
+    @staticmethod
+    def reply(identifier: str, id: int, body: bytes) -> Frame:
+        """What an action returned; ``body`` is JSON."""
+        return Frame(b'{"type":"reply","identifier":%b,"id":%d,"data":%b}' % (_quoted(identifier), id, body))
+
+    @staticmethod
+    def failure(identifier: str, id: int, error: str) -> Frame:
+        """Why an action returned nothing: one word."""
+        shown = (_quoted(identifier), id, _quoted(error))
+        return Frame(b'{"type":"reply","identifier":%b,"id":%d,"error":%b}' % shown)
 
     @staticmethod
     def ping(now: float) -> Frame:

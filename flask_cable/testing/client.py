@@ -19,7 +19,7 @@ from ..core.connection import Connection
 from ..core.executor import ManualExecutor
 from ..endpoints.channels import ChannelsHandler
 from ..errors import NotReady
-from ..protocols.actioncable import V1_JSON
+from ..protocols.actioncable import REPLIES, V1_JSON
 from ..runtime import Runtime
 from ..streams import stream_key
 from ..transports.loopback import KEY, LoopbackTransport
@@ -83,7 +83,7 @@ class CableClient:
         headers: Fields | None = None,
         query_string: Mapping[str, Any] | str | None = None,
         origin: str | None = SAME_ORIGIN,
-        subprotocols: Iterable[str] = (V1_JSON,),
+        subprotocols: Iterable[str] = (REPLIES, V1_JSON),
         **options: Any,
     ) -> CableConnection:
         """Open a connection, through everything that a request goes through.
@@ -95,7 +95,7 @@ class CableClient:
             path: where the route is; by default ``CABLE_MOUNT_PATH``.
             headers: more headers of the request, or other values for those that are sent anyway.
             origin: the page's origin; None sends none, as a program that is no browser.
-            subprotocols: what the peer offers.
+            subprotocols: what the peer offers; by default what Flask-Cable's own client does.
             options: more for werkzeug's ``EnvironBuilder``, such as ``base_url``.
 
         Raises:

@@ -159,11 +159,27 @@ class CableSubscription:
         """Call an action of the channel; one that it does not have is in ``connection.errors``."""
         self.send({"action": action, **data})
 
+    def call(self, action: str, **data: Any) -> Any:
+        """Call an action and wait for the reply, as Flask-Cable's own client does: what the action returns.
+
+        Raises:
+            AssertionError: the reply is an error, or there is none.
+        """
+        number = len(self.connection.frames)
+        self._message({"action": action, **data}, id=number)
+        reply = next((f for f in self._frames() if f.get("type") == "reply" and f["id"] == number), None)
+        if reply is None or "error" in reply:
+            raise AssertionError(f"{action!r} was replied to with {reply}; errors: {self.connection.errors}")
+        return reply["data"]
+
     def send(self, data: Mapping[str, Any]) -> None:
         """Send data that names no action: the channel's ``receive`` gets it."""
+        self._message(data)
+
+    def _message(self, data: Mapping[str, Any], **fields: Any) -> None:
         self._assert_subscribed()
         text = self.connection.client._handler().protocol.json.encode(dict(data)).decode()
-        self.connection._command("message", self.identifier, data=text)
+        self.connection._command("message", self.identifier, data=text, **fields)
 
     def unsubscribe(self) -> None:
         """End the subscription."""

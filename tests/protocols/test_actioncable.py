@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from flask_cable.errors import MalformedMessage, UnknownCommand
-from flask_cable.protocols.actioncable import UNSUPPORTED, V1_JSON, WELCOME, ActionCable, Command, negotiate
+from flask_cable.protocols.actioncable import (
+    REPLIES,
+    UNSUPPORTED,
+    V1_JSON,
+    WELCOME,
+    ActionCable,
+    Command,
+    negotiate,
+    wants_reply,
+)
 from flask_cable.protocols.frames import TEXT
 from flask_cable.protocols.json import Json
 
@@ -28,6 +37,8 @@ def test_the_peers_order_wins() -> None:
         ([V1_JSON], V1_JSON),
         ([V1_JSON, UNSUPPORTED], V1_JSON),
         ([UNSUPPORTED, V1_JSON], UNSUPPORTED),
+        ([REPLIES, V1_JSON, UNSUPPORTED], REPLIES),
+        ([V1_JSON, REPLIES], V1_JSON),
         (["actioncable-v9", V1_JSON, UNSUPPORTED, "extra"], V1_JSON),
         (["anycable-token.ey", V1_JSON], V1_JSON),
         (["ACTIONCABLE-V1-JSON"], None),
@@ -49,6 +60,19 @@ def test_unknown_fields_are_no_matter() -> None:
     assert CABLE.parse(command(history={}, presence=1)) == Command("subscribe", IDENTIFIER, None)
 
 
+def test_only_a_message_with_a_whole_number_for_an_id_waits_for_a_reply() -> None:
+    def waits(name: str, **fields: Any) -> bool:
+        return wants_reply(CABLE.parse(command(command=name, **fields)))
+
+    assert all(waits("message", id=number) for number in (0, 1, -1, 2**53 - 1))
+    assert not waits("message")
+    assert not any(
+        waits("message", id=odd) for odd in (None, True, 1.0, "1", [1], {}, 2**53, -(2**53), 10**400)
+    )
+    assert not waits("subscribe", id=1)
+    assert not waits("unsubscribe", id=1)
+
+
 def test_what_is_no_object_of_json_is_malformed() -> None:
     for text in (
         *("", " ", "no JSON", "{", "null", "7", '"text"', "[1,2]", "{}x", "\x00", '{"a":1,}'),
@@ -60,7 +84,7 @@ def test_what_is_no_object_of_json_is_malformed() -> None:
 
 def test_a_pong_is_taken_with_or_without_an_identifier() -> None:
     for text in ('{"command": "pong"}', '{"command": "pong", "identifier": "x", "data": 7}'):
-        assert ActionCable().parse(text) == ("pong", "", None)
+        assert ActionCable().parse(text) == Command("pong", "", None)
 
 
 def test_an_unknown_command_is_named() -> None:
@@ -123,6 +147,12 @@ def test_the_frames_as_they_go_on_the_wire() -> None:
     assert WELCOME.payload == b'{"type":"welcome"}'
     assert CABLE.confirm(IDENTIFIER).payload == b'{"identifier":%b,"type":"confirm_subscription"}' % quoted
     assert CABLE.reject(IDENTIFIER).payload == b'{"identifier":%b,"type":"reject_subscription"}' % quoted
+    assert CABLE.reply(IDENTIFIER, 7, b"[1]").payload == (
+        b'{"type":"reply","identifier":%b,"id":7,"data":[1]}' % quoted
+    )
+    assert CABLE.failure(IDENTIFIER, -7, 'no "way"').payload == (
+        b'{"type":"reply","identifier":%b,"id":-7,"error":"no \\"way\\""}' % quoted
+    )
     assert CABLE.message(IDENTIFIER, b"[1]").payload == b'{"identifier":%b,"message":[1]}' % quoted
     assert CABLE.message(IDENTIFIER, b"[1]").opcode == TEXT
 

@@ -67,7 +67,8 @@ class TestConnecting:
         assert CableClient(make_app(CABLE_MOUNT_PATH="/live")).connect().welcomed
 
     def test_subprotocols(self, client):
-        assert client.connect().subprotocol == "actioncable-v1-json"
+        assert client.connect().subprotocol == "flask-cable-v1-json"
+        assert client.connect(subprotocols=["actioncable-v1-json"]).subprotocol == "actioncable-v1-json"
         assert client.connect(subprotocols=["unknown"]).subprotocol is None
         assert client.connect(subprotocols=()).connection.handshake.offered == ()
 

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from support.apps.rooms import AppConnection, RoomChannel
+from support.apps.rooms import AppConnection, BrokenChannel, RoomChannel
 
 from flask_cable import Channel
 
@@ -81,6 +81,31 @@ class TestSubscribing:
             room.perform("say", text="hi")
         with pytest.raises(AssertionError, match="cannot send"):
             connection.subscribe(RoomChannel, room=1)
+
+
+class TestReplies:
+    def test_are_what_an_action_returns(self, room):
+        assert room.call("leave") == 1
+        assert room.call("say", text="hi") is None
+        assert room.streams == ()
+        assert room.transmissions == []
+
+    def test_of_a_failed_action_are_errors(self, client, connection):
+        broken = connection.subscribe(BrokenChannel)
+        with pytest.raises(LookupError, match="act"):
+            broken.call("act")
+        client.raise_server_exceptions = False
+        with pytest.raises(AssertionError, match=r"'act' was replied to with .*failed.*LookupError"):
+            broken.call("act")
+
+    def test_of_a_missing_action_are_errors(self, room):
+        with pytest.raises(AssertionError, match="unknown_action"):
+            room.call("no_such_action")
+
+    def test_need_a_peer_that_speaks_them(self, client):
+        room = client.connect(subprotocols=["actioncable-v1-json"]).subscribe(RoomChannel, room="lobby")
+        with pytest.raises(AssertionError, match="'leave' was replied to with None"):
+            room.call("leave")
 
 
 class TestStreams:

@@ -20,11 +20,20 @@ from ...errors import (
     CommandError,
     MalformedMessage,
     TooMany,
+    UnknownAction,
     UnknownChannel,
     UnknownCommand,
     UnknownSubscription,
 )
-from ...protocols.actioncable import UNSUPPORTED, WELCOME, ActionCable, Command
+from ...protocols.actioncable import (
+    REPLIES,
+    UNSUPPORTED,
+    WELCOME,
+    ActionCable,
+    Command,
+    negotiate,
+    wants_reply,
+)
 from ...protocols.frames import DROP_OLDEST, KEEP_LATEST, Frame, Lane
 from ...signals import (
     broadcasting,
@@ -44,6 +53,12 @@ Resolved = tuple[str, type[Channel], Mapping[str, Any]]
 
 SHARED = 512
 """Identifiers up to this length are remembered, so that peers who use the same one share it."""
+
+_REASONS: dict[type[Exception], str] = {
+    MalformedMessage: "malformed",
+    UnknownAction: "unknown_action",
+    UnknownSubscription: "unknown_subscription",
+}
 
 
 class ChannelLimits(NamedTuple):
@@ -81,15 +96,16 @@ class ChannelsHandler(Handler):
         connection.send(WELCOME)
 
     def received(self, connection: Connection, message: str | bytes) -> None:
+        command = None
         try:
             command = self._parse(message)
-            if not connection.hooks:
+            if connection.hooks:
+                self._execute_between_hooks(connection, command)
+            else:
                 self._execute(connection, command)
-            elif connection.run_hooks("before_command"):
-                self._execute(connection, command)
-                connection.run_hooks("after_command")
         except Exception as error:
             self._answer(connection, error)
+            self._say_why(connection, command, _reason(error))
 
     def _parse(self, message: str | bytes) -> Command:
         if isinstance(message, bytes):
@@ -112,6 +128,16 @@ class ChannelsHandler(Handler):
         self.tell(rejected, connection=connection)
 
     # Commands.
+
+    def _execute_between_hooks(self, connection: Connection, command: Command) -> None:
+        """Execute, unless a hook stops it."""
+        if not connection.run_hooks("before_command"):
+            return self._say_why(connection, command, "halted")
+        self._execute(connection, command)
+        try:
+            connection.run_hooks("after_command")
+        except Exception as error:  # after the reply, of which there is one
+            self._answer(connection, error)
 
     def _execute(self, connection: Connection, command: Command) -> None:
         if command.name == "message":
@@ -210,7 +236,32 @@ class ChannelsHandler(Handler):
             raise UnknownSubscription(f"not subscribed: {command.identifier}")
         data = self.protocol.action_data(command.data)
         method, args = channel.prepare_action(_action(data), data)
-        self.run_in(channel, method, *args)
+        if self._is_to_reply(connection, command):
+            self.run_in(channel, self._reply, connection, command, partial(method, *args))
+        else:
+            self.run_in(channel, method, *args)
+
+    # Replies, where the subprotocol has them.
+
+    def _is_to_reply(self, connection: Connection, command: Command) -> bool:
+        handshake: Any = connection.handshake
+        if command.id is None or handshake is None:
+            return False
+        return wants_reply(command) and negotiate(handshake.offered) == REPLIES
+
+    def _reply(self, connection: Connection, command: Command, action: Callable[[], object]) -> None:
+        """Reply with what an action returns; a peer learns that it failed, and not of what."""
+        try:
+            body = self.protocol.json.encode(action())
+        except BaseException:
+            self._say_why(connection, command, "failed")
+            raise
+        connection.send(self.protocol.reply(command.identifier, command.id, body))
+
+    def _say_why(self, connection: Connection, command: Command | None, error: str) -> None:
+        """Tell a peer that waits for a reply why there is none."""
+        if command is not None and self._is_to_reply(connection, command):
+            connection.send(self.protocol.failure(command.identifier, command.id, error))
 
     def run_in(self, channel: Channel, function: Callable[..., object], *args: Any) -> None:
         """Run user code of a subscription: errors go to its rescuers, a ``reject()`` ends it."""
@@ -306,3 +357,8 @@ def _kind(error: CommandError) -> str:
     return {MalformedMessage: "malformed", UnknownCommand: "unknown_command"}.get(
         type(error), type(error).__name__
     )
+
+
+def _reason(error: Exception) -> str:
+    """What a peer is told of an error, where it is told at all."""
+    return _REASONS.get(type(error), "failed")

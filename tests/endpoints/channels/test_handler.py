@@ -36,6 +36,7 @@ from flask_cable.testing import CableClient
 from .conftest import SlowBus, make_app
 
 ECHO = '{"channel":"EchoChannel"}'
+OURS = ("flask-cable-v1-json", "actioncable-v1-json", "actioncable-unsupported")
 RAILS = ("actioncable-v1-json", "actioncable-unsupported")
 
 
@@ -104,6 +105,170 @@ class TestReplies:
     def test_unknown_fields_are_ignored(self, connection):
         connection.send_raw(command(history={"since": 1}, extra=[None]))
         assert kinds(connection) == ["welcome", "confirm_subscription"]
+
+
+class TestRepliesToActions:
+    """What flask-cable-v1-json adds: a message with an id is replied to."""
+
+    @pytest.fixture
+    def subscribe(self, cable, client):
+        @cable.channel
+        class AskChannel(Channel):
+            def double(self, data):
+                self.transmit("working")
+                return {"twice": 2 * data["number"]}
+
+            def nothing(self):
+                pass
+
+            def fail(self):
+                raise LookupError("the password is swordfish")
+
+            def rescued(self):
+                raise KeyError("the password is swordfish")
+
+            def unspeakable(self):
+                return object()
+
+            def leave(self):
+                self.reject()
+                return "bye"
+
+            def receive(self, data):
+                return sorted(data)
+
+            @rescue_from(KeyError)
+            def answer(self, error):
+                self.transmit("rescued")
+
+        def subscribe(subprotocols=OURS):
+            client.raise_server_exceptions = False
+            connection = client.connect(subprotocols=subprotocols)
+            connection.send_raw(command(identifier=self.ASK))
+            assert kinds(connection) == ["welcome", "confirm_subscription"]
+            return connection
+
+        return subscribe
+
+    ASK = '{"channel":"AskChannel"}'
+
+    def told(self, connection, id=7, identifier=ASK, **data):
+        """What a peer is told when it sends a message."""
+        before = len(connection.frames)
+        fields = {} if id is None else {"id": id}
+        connection.send_raw(command("message", identifier, data=json.dumps(data), **fields))
+        return connection.frames[before:]
+
+    def reply(self, identifier=ASK, **outcome):
+        return {"type": "reply", "identifier": identifier, "id": 7, **outcome}
+
+    def test_the_value_of_an_action_comes_after_what_it_transmits(self, subscribe):
+        assert self.told(subscribe(), action="double", number=21) == [
+            {"identifier": self.ASK, "message": "working"},
+            self.reply(data={"twice": 42}),
+        ]
+
+    def test_no_value_is_null(self, subscribe):
+        assert self.told(subscribe(), action="nothing") == [self.reply(data=None)]
+
+    def test_what_names_no_action_is_replied_to_as_well(self, subscribe):
+        assert self.told(subscribe(), a=1, b=2) == [self.reply(data=["a", "b"])]
+
+    def test_only_the_one_who_asks_hears(self, subscribe):
+        asking, other = subscribe(), subscribe()
+        self.told(asking, action="nothing")
+        assert kinds(other) == ["welcome", "confirm_subscription"]
+
+    def test_without_an_id_there_is_none(self, subscribe):
+        assert self.told(subscribe(), None, action="nothing") == []
+
+    @pytest.mark.parametrize("id", ["7", 7.5, True, None, [7], {"id": 7}, 2**53])
+    def test_an_odd_id_is_as_good_as_none(self, subscribe, id):
+        connection = subscribe()
+        connection.send_raw(command("message", self.ASK, data='{"action":"nothing"}', id=id))
+        assert kinds(connection)[2:] == []
+        assert connection.errors == []
+
+    @pytest.mark.parametrize("subprotocols", [RAILS, RAILS[:1], (), ("actioncable-v1-json", *OURS)])
+    def test_peers_of_the_plain_protocol_get_none(self, subscribe, subprotocols):
+        connection = subscribe(subprotocols)
+        assert self.told(connection, action="nothing") == []
+        assert self.told(connection, action="no_such_action") == []
+        assert self.told(connection, action="fail") == []
+
+    def test_a_failed_action_is_no_secret_its_error_is(self, subscribe, caplog):
+        connection = subscribe()
+        assert self.told(connection, action="fail") == [self.reply(error="failed")]
+        assert [type(error) for error in connection.errors] == [LookupError]
+        assert "swordfish" in caplog.text
+        assert "swordfish" not in json.dumps(connection.frames)
+
+    def test_a_rescued_error_failed_all_the_same(self, subscribe):
+        assert self.told(subscribe(), action="rescued") == [
+            self.reply(error="failed"),
+            {"identifier": self.ASK, "message": "rescued"},
+        ]
+
+    def test_a_value_without_a_json_form_failed(self, subscribe):
+        connection = subscribe()
+        assert self.told(connection, action="unspeakable") == [self.reply(error="failed")]
+        assert [type(error).__name__ for error in connection.errors] == ["EncodeError"]
+        assert self.told(connection, None, action="unspeakable") == []
+        assert len(connection.errors) == 1  # nobody wanted it
+
+    def test_commands_that_cannot_be_carried_out(self, subscribe):
+        connection = subscribe()
+        told, elsewhere = self.told, '{"channel":"Elsewhere"}'
+        assert told(connection, action="no_such") == [self.reply(error="unknown_action")]
+        assert told(connection, action="transmit") == [self.reply(error="unknown_action")]
+        assert told(connection, action=7) == [self.reply(error="malformed")]
+        assert told(connection, identifier=elsewhere) == [self.reply(elsewhere, error="unknown_subscription")]
+        connection.send_raw(command("message", self.ASK, data={"action": "nothing"}, id=7))
+        assert connection.frames[-1] == self.reply(error="malformed")
+        assert connection.connection.handler.counts["malformed"] == 2
+
+    def test_the_value_of_an_action_that_rejects_comes_before_the_rejection(self, subscribe):
+        connection = subscribe()
+        assert self.told(connection, action="leave") == [
+            self.reply(data="bye"),
+            {"identifier": self.ASK, "type": "reject_subscription"},
+        ]
+        assert self.told(connection, action="nothing") == [self.reply(error="unknown_subscription")]
+
+    def test_other_commands_have_none_whatever_they_bear(self, subscribe):
+        connection = subscribe()
+        connection.send_raw(
+            command("unsubscribe", self.ASK, id=7),
+            command("unsubscribe", self.ASK, id=7),
+            command("subscribe", self.ASK, id=7),
+            command("subscribe", '{"channel":"NoChannel"}', id=7),
+        )
+        assert kinds(connection)[2:] == ["confirm_subscription", "reject_subscription"]
+
+    def test_a_hook_that_stops_the_command_is_told(self, cable, subscribe):
+        answers = [False, None, None]
+        cable.connection(type("AppConnection", (Connection,), {"before_command": lambda self: answers.pop()}))
+        connection = subscribe()
+        assert self.told(connection, action="nothing") == [self.reply(data=None)]
+        assert self.told(connection, action="nothing") == [self.reply(error="halted")]
+
+    def test_a_hook_that_raises_is_told_once(self, cable, subscribe):
+        @cable.connection
+        class AppConnection(Connection):
+            @before_command
+            def before(self):
+                if self.data.get("refuses"):
+                    raise PermissionError("swordfish")
+
+            @after_command
+            def after(self):
+                raise LookupError("swordfish")
+
+        connection = subscribe()
+        assert self.told(connection, action="nothing") == [self.reply(data=None)]
+        connection.connection.data["refuses"] = True
+        assert self.told(connection, action="nothing") == [self.reply(error="failed")]
+        assert [type(error) for error in connection.errors] == [LookupError, LookupError, PermissionError]
 
 
 class TestIdentifiers:

@@ -53,6 +53,7 @@ class RoomChannel(Channel):
 
     def leave(self):
         self.stop_all_streams()
+        return self.params["room"]
 
     @periodically(every=10)
     def tick(self):
