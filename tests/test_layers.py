@@ -53,6 +53,8 @@ OTHERS: dict[str, set[str]] = {
     "signals": {"blinker"},
     "protocols": {"orjson", "websockets"},
     "executors": {"gevent", "greenlet"},
+    "pubsub.redis": {"redis"},
+    "pubsub.resp": {"hiredis"},
     "transports.native": {"gevent", "websockets"},
     "transports.simple_websocket": {"simple_websocket"},
     "transports.gevent_websocket": {"geventwebsocket"},
@@ -88,6 +90,7 @@ WITHOUT: dict[str, set[str]] = {"protocols": {"logging"}}
 OPTIONAL = (
     *("flask", "werkzeug", "jinja2", "markupsafe", "click", "itsdangerous", "sqlalchemy"),
     *("gevent", "greenlet", "gunicorn", "geventwebsocket", "simple_websocket", "wsproto", "orjson", "pytest"),
+    *("redis", "hiredis"),
 )
 
 

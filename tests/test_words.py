@@ -51,7 +51,7 @@ FOREIGN: dict[str, tuple[str, tuple[str, ...]]] = {
     "manager": ("hub or adapter", NOWHERE),
     "channel layer": ("hub", NOWHERE),
     # adapter: an implementation of a port
-    "backend": ("adapter", NOWHERE),
+    "backend": ("adapter", ("signals.py",)),
     # publish, broadcast, transmit, send: to the adapter, a stream everywhere, one subscription, one peer
     "emit": ("broadcast, transmit or send", SOCKET_IO),
     "push": ("broadcast, transmit or send", (*PAGE_SOCKETS, "extension.py")),
@@ -62,7 +62,7 @@ OUT_OF_PLACE: dict[str, tuple[str, tuple[str, ...]]] = {
     # an Action Cable class; never a pub/sub name
     "channel": (
         "stream",
-        ("core/hub.py", "executors.py", "transports/*", "pubsub/base.py", "pubsub/memory.py"),
+        ("core/hub.py", "executors.py", "transports/*", "pubsub/*"),
     ),
 }
 

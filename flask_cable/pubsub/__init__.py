@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from ..errors import ConfigError
-from .base import PubSub
+from .base import PubSub, Watcher
 from .memory import MemoryPubSub, MemoryStore
+from .network import BusOptions, NetworkPubSub
 from .store import Entry, Store
 
-__all__ = ["Entry", "MemoryPubSub", "MemoryStore", "PubSub", "Store", "open_pubsub"]
+__all__ = [
+    "BusOptions",
+    "Entry",
+    "MemoryPubSub",
+    "MemoryStore",
+    "NetworkPubSub",
+    "PubSub",
+    "Store",
+    "Watcher",
+    "open_pubsub",
+]
+
+ADAPTERS = {
+    **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), (".redis", "RedisPubSub")),
+    **dict.fromkeys(("redis+sentinel", "rediss+sentinel"), (".redis", "RedisPubSub")),
+    **dict.fromkeys(("redis+cluster", "rediss+cluster"), (".redis", "RedisPubSub")),
+}
+"""URL scheme -> module and class; a class is made as ``RedisPubSub(url, options)``."""
 
 
-def open_pubsub(url: str | None) -> PubSub:
+def open_pubsub(url: str | None, options: BusOptions | None = None) -> PubSub:
     """Open the adapter that a URL names; ``None`` and ``memory://`` stay in this process.
 
+    Nothing is connected to before the first use.
+
     Raises:
-        ConfigError: no adapter has that scheme.
+        ConfigError: no adapter has that scheme, its library is not installed, or the URL is wrong.
     """
-    scheme = (url or "memory://").partition(":")[0]
+    scheme = (url or "memory://").partition(":")[0].lower()
     if scheme == "memory":
         return MemoryPubSub()
-    raise ConfigError(f"CABLE_URL: no pub/sub adapter is called {scheme!r}; there is memory://")
+    if url is None or scheme not in ADAPTERS:
+        known = ", ".join(f"{name}://" for name in ("memory", *ADAPTERS))
+        raise ConfigError(f"CABLE_URL: no pub/sub adapter is called {scheme!r}; there are {known}")
+    module, name = ADAPTERS[scheme]
+    adapter: PubSub = getattr(import_module(module, __name__), name)(url, options)
+    return adapter

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from .base import PubSub
+from .base import MakeEvent, PubSub
 from .store import Entry, Store
 
 logger = logging.getLogger("flask_cable")
@@ -18,6 +18,7 @@ logger = logging.getLogger("flask_cable")
 class MemoryPubSub(PubSub):
     """The default: nothing to install, and nothing reaches another process."""
 
+    name = "memory"
     is_shared = False
 
     def __init__(self) -> None:
@@ -30,7 +31,7 @@ class MemoryPubSub(PubSub):
     def store(self) -> MemoryStore:
         return self._store
 
-    def publish(self, stream: str, message: str) -> None:
+    def publish(self, stream: str, message: str, make_event: MakeEvent = threading.Event) -> None:
         callbacks = self._streams.get(stream)
         for number, callback in list(callbacks.items()) if callbacks else ():
             if number not in self._stream_of:  # it left while others were called

@@ -31,6 +31,13 @@ def chromium() -> str:
     return os.environ.get("CABLE_TEST_CHROMIUM", "/usr/bin/chromium")
 
 
+def postgres() -> Path | None:
+    """Return the folder of PostgreSQL's own programs; Debian keeps them out of the PATH."""
+    found = shutil.which("postgres")
+    known = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((folder for folder in known if (folder / "initdb").exists()), None)
+
+
 def module(name: str, extra: str = "tests") -> Part:
     return Part(lambda: find_spec(name) is not None, f"pip install -e '.[{extra}]'")
 
@@ -56,6 +63,11 @@ PARTS = {
     "orjson": module("orjson"),
     "node": program("node", "install Node.js 18 or newer"),
     "node_modules": Part(node_modules_installed, "run npm ci in tests/conformance"),
+    "redis": module("redis"),
+    "hiredis": module("hiredis"),
+    "redis_server": program("redis-server", "install Redis or Valkey"),
+    "nats_server": program("nats-server", "install nats-server"),
+    "postgres": Part(lambda: postgres() is not None, "install PostgreSQL's server"),
     "chromium": Part(
         lambda: shutil.which(chromium()) is not None,
         "install Chromium, or say where it is with CABLE_TEST_CHROMIUM",

@@ -1,0 +1,233 @@
+"""What a networked adapter says: one thread publishes for all the others.
+
+While one round trip is under way the next one's messages gather, so that many publishers cost little more
+than one. Knows nothing of envelopes and of streams' names.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import random
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from ..errors import BusError
+from .base import Done
+
+logger = logging.getLogger("flask_cable")
+
+BATCH, BATCH_BYTES = 500, 2**20
+"""Messages, and bytes but for the last of them, that go out in one round trip."""
+
+FIRST, LONGEST = 0.1, 5.0
+"""Seconds until the first and until a late try to reach a server again, halved at random."""
+
+
+class Sender(ABC):
+    """A connection that publishes; used by one thread at a time."""
+
+    @abstractmethod
+    def send(self, messages: Sequence[tuple[str, bytes]]) -> Mapping[int, Exception]:
+        """Publish ``(address, payload)`` in this order, and wait until the server has taken all.
+
+        Returns why it refused some, by their place; they are not tried again. Bounded in time. Raises
+        any error when the connection is broken: it is then closed, and another one opened.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the connection back; harmless when it is broken."""
+
+
+class _Letter:
+    """One message on its way."""
+
+    __slots__ = ("address", "deadline", "done", "payload")
+
+    def __init__(self, address: str, payload: bytes, done: Done | None, deadline: float) -> None:
+        self.address = address
+        self.payload = payload
+        self.done = done
+        self.deadline = deadline
+
+    def tell(self, error: BusError | None) -> None:
+        done, self.done = self.done, None
+        if done is not None:
+            try:
+                done(error)
+            except Exception:
+                logger.exception("who published to %r could not be told how it went", self.address)
+
+
+class Outgoing:
+    """Takes messages from any thread and sends them in their order.
+
+    Args:
+        connect: opens a connection.
+        timeout: seconds after which a message that has not been sent is given up.
+        buffer: messages that are kept, and not given up, while the server is away.
+        limit: messages that may wait while it is there.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Sender], timeout: float, buffer: int = 0, limit: int = 10_000
+    ) -> None:
+        self._connect = connect
+        self._timeout = timeout
+        self._buffer = buffer
+        self._limit = max(limit, buffer)
+        self._make()
+
+    def _make(self) -> None:
+        self._pid = os.getpid()
+        self._guard = threading.Lock()
+        self._queue: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
+        self._kept: deque[_Letter] = deque()
+        self._sender: Sender | None = None
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+        self._away: BusError | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many messages have not been sent yet."""
+        return self._queue.qsize() + len(self._kept)
+
+    def post(self, address: str, payload: bytes, done: Done | None = None) -> None:
+        """Send this after all that was posted before; never waits. ``done(error)`` says how it went."""
+        self._start()
+        letter = _Letter(address, payload, done, time.monotonic() + self._timeout)
+        refusal = self._refusal()
+        if refusal is not None:
+            return letter.tell(refusal)
+        if self._away is not None and self._buffer:
+            letter.tell(None)
+        self._queue.put(letter)
+
+    def _refusal(self) -> BusError | None:
+        if self._stopped.is_set():
+            return BusError("the pub/sub adapter is stopped")
+        if self._away is not None and self._buffer:
+            if self.waiting >= self._buffer:
+                return BusError(f"{self._away}; CABLE_BUS_BUFFER: {self._buffer} messages are kept already")
+        elif self.waiting >= self._limit:
+            return BusError(f"{self._limit} messages wait to be published already")
+        return None
+
+    def _start(self) -> None:
+        if self._pid != os.getpid():
+            self._make()
+        if self._thread is None:
+            with self._guard:
+                if self._thread is None and not self._stopped.is_set():
+                    self._thread = threading.Thread(target=self._run, name="flask-cable-sender", daemon=True)
+                    self._thread.start()
+
+    def stop(self) -> None:
+        """Send what waits, if the server takes it in time, and give the connection back."""
+        if self._pid != os.getpid() or self._stopped.is_set():
+            return
+        self._stopped.set()
+        self._queue.put(None)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(self._timeout)
+
+    # The thread.
+
+    def _run(self) -> None:
+        delay = FIRST
+        try:
+            while self._gather():
+                if self._send_some():
+                    delay = FIRST
+                elif self._buffer:
+                    self._stopped.wait(delay * random.uniform(0.5, 1.0))
+                    delay = min(delay * 2, LONGEST)
+                    if self._stopped.is_set():
+                        break
+        finally:
+            self._thread = None  # who kills it finds it revived by the next who publishes
+            self._hang_up()
+            self._give_up()
+
+    def _gather(self) -> bool:
+        """Wait for messages; False when there are none and will be none."""
+        if not self._kept:
+            letter = self._queue.get()
+            if letter is None:
+                return False
+            self._kept.append(letter)
+        while not self._queue.empty():
+            letter = self._queue.get()
+            if letter is None:
+                self._queue.put(None)  # for the next time
+                break
+            self._kept.append(letter)
+        return True
+
+    def _send_some(self) -> bool:
+        letters = self._take()
+        if not letters:
+            return True
+        try:
+            if self._sender is None:
+                self._sender = self._connect()
+            refused = self._sender.send([(letter.address, letter.payload) for letter in letters])
+        except Exception as error:
+            self._failed(letters, error)
+            return False
+        self._away = None
+        for place, letter in enumerate(letters):
+            why = refused.get(place)
+            letter.tell(None if why is None else BusError(f"the server refused a message: {why}"))
+        return True
+
+    def _take(self) -> list[_Letter]:
+        """The next round trip's messages, those left out that nobody waits for any more."""
+        letters: list[_Letter] = []
+        size, now = 0, time.monotonic()
+        while self._kept and len(letters) < BATCH and size < BATCH_BYTES:
+            letter = self._kept.popleft()
+            if letter.deadline < now and not self._buffer:
+                letter.tell(BusError(f"not published within {self._timeout:g} s"))
+                continue
+            letters.append(letter)
+            size += len(letter.payload)
+        return letters
+
+    def _failed(self, letters: list[_Letter], error: Exception) -> None:
+        self._hang_up()
+        if self._away is None:
+            logger.warning("publishing failed: %s", error)
+        self._away = BusError(f"publishing failed: {error}")
+        if not self._buffer:
+            return self._tell_all(letters, str(self._away))
+        self._kept.extendleft(reversed(letters))
+        while len(self._kept) > self._buffer:
+            letters = [self._kept.pop()]
+            self._tell_all(letters, f"{self._away}; CABLE_BUS_BUFFER: {self._buffer} messages are kept")
+        self._tell_all(self._kept, None)
+
+    @staticmethod
+    def _tell_all(letters: Iterable[_Letter], error: str | None) -> None:
+        for letter in letters:
+            letter.tell(None if error is None else BusError(error))
+
+    def _hang_up(self) -> None:
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            try:
+                sender.close()
+            except Exception:
+                logger.debug("closing a broken connection", exc_info=True)
+
+    def _give_up(self) -> None:
+        if self._kept:
+            logger.warning("%d messages were not published before the end", len(self._kept))
+        while self._kept:
+            self._kept.popleft().tell(BusError("the pub/sub adapter was stopped"))

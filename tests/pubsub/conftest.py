@@ -1,0 +1,26 @@
+"""Servers that the adapters' tests share, one of each kind for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.backends import Backend
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Backend]:
+    with Backend("redis") as backend:
+        yield backend
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Backend]:
+    with Backend("postgres") as backend:
+        yield backend
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[Backend]:
+    with Backend("nats") as backend:
+        yield backend
