@@ -1,4 +1,4 @@
-"""Testing channels without a server: connect, subscribe, perform, and look at what the peer was sent.
+"""Testing without a server: connect, subscribe, perform, send, and look at what the peer was sent.
 
 A handshake goes through the real WSGI application, and everything that a call causes has happened when
 it returns: work runs at once and time moves only by ``advance_time``. Used by applications' tests;
@@ -8,5 +8,13 @@ it returns: work runs at once and time moves only by ``advance_time``. Used by a
 from .client import SAME_ORIGIN, CableClient
 from .connection import CableConnection, CableSubscription
 from .failures import HandshakeRefused
+from .peer import CablePeer
 
-__all__ = ["SAME_ORIGIN", "CableClient", "CableConnection", "CableSubscription", "HandshakeRefused"]
+__all__ = [
+    "SAME_ORIGIN",
+    "CableClient",
+    "CableConnection",
+    "CablePeer",
+    "CableSubscription",
+    "HandshakeRefused",
+]

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 from flask.testing import EnvironBuilder, FlaskClient
 from werkzeug.datastructures import Headers
+from werkzeug.test import TestResponse
 
 from .. import signals
 from ..core.connection import Connection
@@ -26,6 +27,7 @@ from ..transports.loopback import KEY, LoopbackTransport
 from .connection import CableConnection
 from .failures import HandshakeRefused, listed, told
 from .journal import JOURNAL, journal_of, state_of
+from .peer import CablePeer
 
 SAME_ORIGIN: Any = object()
 """What ``connect`` takes for a page of the application itself."""
@@ -101,11 +103,30 @@ class CableClient:
         Raises:
             HandshakeRefused: the answer was an ordinary HTTP response.
         """
+        given = {"headers": headers, "query_string": query_string, "origin": origin, **options}
+        path = path or self.app.config["CABLE_MOUNT_PATH"]
+        return CableConnection(self, *self._open(path, subprotocols=subprotocols, **given))
+
+    def websocket(self, path: str, *, subprotocols: Iterable[str] = (), **options: Any) -> CablePeer:
+        """Open a WebSocket on a route of any style; more arguments are those of ``connect``.
+
+        Raises:
+            HandshakeRefused: the answer was an ordinary HTTP response.
+        """
+        return CablePeer(self, *self._open(path, subprotocols=subprotocols, **options))
+
+    def _open(
+        self,
+        path: str,
+        *,
+        headers: Fields | None = None,
+        origin: str | None = SAME_ORIGIN,
+        subprotocols: Iterable[str],
+        **options: Any,
+    ) -> tuple[LoopbackTransport, TestResponse]:
         self._runtime()
         acceptance = _Acceptance()
-        builder = EnvironBuilder(
-            self.app, path or self.app.config["CABLE_MOUNT_PATH"], query_string=query_string, **options
-        )
+        builder = EnvironBuilder(self.app, path, **options)
         builder.headers.update(_handshake(builder.base_url, origin, subprotocols))
         builder.headers.update(Headers(headers))
         builder.environ_overrides = {**(builder.environ_overrides or {}), KEY: acceptance}
@@ -113,7 +134,7 @@ class CableClient:
         self.settle()
         if acceptance.transport is None:
             raise HandshakeRefused(response)
-        return CableConnection(self, acceptance.transport, response)
+        return acceptance.transport, response
 
     def assert_reject_connection(
         self, path: str | None = None, *, status: int | None = None, **options: Any

@@ -11,36 +11,19 @@ from werkzeug.test import TestResponse
 from ..endpoints.channels import Channel
 from ..streams import stream_key
 from ..transports.loopback import LoopbackTransport
-from .failures import listed, told
+from .failures import listed
+from .peer import CablePeer
 
 if TYPE_CHECKING:
     from .client import CableClient
 
 
-class CableConnection:
-    """A peer's side of one connection.
-
-    Attributes:
-        client: whose connection it is.
-        response: the answer to the handshake.
-        status: its status code, which is 101.
-    """
-
-    status = 101
+class CableConnection(CablePeer):
+    """A peer's side of one connection of the cable's own route."""
 
     def __init__(self, client: CableClient, transport: LoopbackTransport, response: TestResponse) -> None:
-        self.client = client
-        self.response = response
-        self._transport = transport
+        super().__init__(client, transport, response)
         self._frames: list[Any] = []
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} to {self.connection!r}>"
-
-    @property
-    def connection(self) -> Any:
-        """The server's ``Connection``: identifiers, ``data``, and what the application keeps there."""
-        return self._transport.connection
 
     @property
     def frames(self) -> list[Any]:
@@ -53,11 +36,6 @@ class CableConnection:
     def transmissions(self) -> list[Any]:
         """All that was received but pings, decoded."""
         return [frame for frame in self.frames if _type_of(frame) != "ping"]
-
-    @property
-    def errors(self) -> list[BaseException]:
-        """What went wrong at the server: the application's errors, and commands that were not carried out."""
-        return self.client.errors_of(self.connection)
 
     @property
     def welcomed(self) -> bool:
@@ -74,21 +52,6 @@ class CableConnection:
         """``{"type": "disconnect", "reason": ..., "reconnect": ...}``, once the server has said so."""
         return next((frame for frame in self.frames if _type_of(frame) == "disconnect"), None)
 
-    @property
-    def closed(self) -> bool:
-        """Whether either side has closed."""
-        return self._transport.closed_with is not None
-
-    @property
-    def closed_with(self) -> tuple[int, str] | None:
-        """Code and reason of the close."""
-        return self._transport.closed_with
-
-    @property
-    def subprotocol(self) -> str | None:
-        """What the server chose of those that were offered."""
-        return self.response.headers.get("Sec-WebSocket-Protocol")
-
     def subscribe(self, channel: str | type[Channel], /, **params: Any) -> CableSubscription:
         """Subscribe to a channel: its class, or the name it is registered under."""
         self._assert_open()
@@ -101,19 +64,8 @@ class CableConnection:
         self._transport.say(*messages)
         self.client.settle()
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close from the peer's side; with 1006 the peer is just gone."""
-        self._transport.hang_up(code, reason)
-        self.client.settle()
-
-    disconnect = close
-
     def _command(self, name: str, identifier: str, **fields: Any) -> None:
         self.send_raw(json.dumps({"command": name, "identifier": identifier, **fields}))
-
-    def _assert_open(self) -> None:
-        if self.closed:
-            raise AssertionError(f"cannot send: {told(self)}")
 
 
 class CableSubscription:

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from ..errors import CableError
 
 if TYPE_CHECKING:
-    from .connection import CableConnection
+    from .peer import CablePeer
 
 
 class HandshakeRefused(CableError):
@@ -32,14 +32,15 @@ class HandshakeRefused(CableError):
         super().__init__(f"the handshake was answered with {response.status}: {self.body.strip()[:500]}")
 
 
-def told(outcome: CableConnection | HandshakeRefused) -> str:
+def told(outcome: CablePeer | HandshakeRefused) -> str:
     """What became of a connection, for the message of a failed assertion."""
     if isinstance(outcome, HandshakeRefused):
         return str(outcome)
     if outcome.rejected:
         return "the connection was refused by `connect`"
     if outcome.closed_with is not None:
-        return f"the connection was closed with {outcome.closed_with}: {outcome.disconnect_message}"
+        message = getattr(outcome, "disconnect_message", None)
+        return f"the connection was closed with {outcome.closed_with}{f': {message}' if message else ''}"
     return "the connection was accepted"
 
 

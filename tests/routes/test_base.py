@@ -6,40 +6,13 @@ from typing import Any
 
 import pytest
 from flask import Blueprint, Flask, Request, jsonify, url_for
+from support.apps.echo import EchoHandler, EchoRoute
 
 from flask_cable import Cable, Connection, signals
-from flask_cable.core.handler import Handler
-from flask_cable.protocols.frames import Frame
 from flask_cable.protocols.opening import Refusal
-from flask_cable.routes import Route, plain
-from flask_cable.runtime import Runtime
+from flask_cable.routes import plain
 from flask_cable.testing import CableClient, HandshakeRefused
 from flask_cable.transports.loopback import KEY, LoopbackTransport
-
-
-class EchoHandler(Handler):
-    def opened(self, connection: Connection) -> None:
-        connection.transmit(connection.request.view_args)
-
-    def received(self, connection: Connection, message: str | bytes) -> None:
-        connection.transmit(message)
-
-    def closed(self, connection: Connection, code: int, reason: str) -> None:
-        """Nothing is kept."""
-
-    def encode(self, data: Any) -> Frame:
-        return Frame(str(data).encode())
-
-    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
-        """There are no words for it."""
-
-
-class EchoRoute(Route):
-    made = 0
-
-    def make_handler(self, runtime: Runtime) -> EchoHandler:
-        self.made += 1
-        return EchoHandler(**runtime.resources())
 
 
 class Peer:

@@ -17,7 +17,10 @@ def test_a_refused_handshake_tells_its_answer(client):
 def test_what_became_of_a_connection(client, connection):
     assert told(connection) == "the connection was accepted"
     connection.close(1001, "bye")
-    assert told(connection) == "the connection was closed with (1001, 'bye'): None"
+    assert told(connection) == "the connection was closed with (1001, 'bye')"
+    other = client.connect()
+    other.connection.disconnect("remote")
+    assert told(other).endswith("(1000, ''): " + str(other.disconnect_message))
     client.http.post("/login/banned")
     assert told(client.connect()) == "the connection was refused by `connect`"
 
