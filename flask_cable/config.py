@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from .errors import ConfigError
+from .pubsub import BusOptions
 
 Check = Callable[[Any], bool]
 
@@ -66,11 +67,63 @@ def _is_url(value: Any) -> bool:
     return value is None or (isinstance(value, str) and ":" in value)
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count_or_zero(value: Any) -> bool:
+    return _is_count(value) or (value == 0 and not isinstance(value, bool))
+
+
+def _is_secret(value: Any) -> bool:
+    return value is None or (isinstance(value, (list, tuple)) and all(map(_is_key, value))) or _is_key(value)
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, (str, bytes)) and bool(value)
+
+
+def _is_gap(value: Any) -> bool:
+    return value in ("disconnect", "ignore")
+
+
+def _is_health_path(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and bool(value) and "<" not in value)
+
+
 SECONDS, COUNT, BOOL = "a number of seconds above zero", "a whole number above zero", "True or False"
 
 KEYS: dict[str, Key] = {
     "CABLE_MOUNT_PATH": Key("/cable", _is_path, "a path such as '/cable'", "where the WebSocket route is"),
     "CABLE_URL": Key(None, _is_url, "a URL or None", "the pub/sub adapter; None stays in this process"),
+    "CABLE_PREFIX": Key("cable:", _is_text, "text", "what every address on the pub/sub server begins with"),
+    "CABLE_BUS_SECRET": Key(
+        None,
+        _is_secret,
+        "text or bytes, a list of them, or None",
+        "signs messages between processes; of several the first, and all are believed",
+    ),
+    "CABLE_BUS_TIMEOUT": Key(
+        5.0, _is_seconds, SECONDS, "for the pub/sub server to answer; past it a broadcast fails"
+    ),
+    "CABLE_BUS_BUFFER": Key(
+        0, _is_count_or_zero, "a whole number", "messages that are kept while the pub/sub server is away"
+    ),
+    "CABLE_BUS_QUEUE": Key(
+        10_000, _is_count, COUNT, "messages of a process that may wait to be published; past it an error"
+    ),
+    "CABLE_GAP": Key(
+        "disconnect",
+        _is_gap,
+        "disconnect or ignore",
+        "what becomes of peers that may have missed messages while the pub/sub server was away",
+    ),
+    "CABLE_HEALTH_PATH": Key(
+        "health",
+        _is_health_path,
+        "a path below CABLE_MOUNT_PATH, one of its own such as '/up', or None",
+        "where health is told",
+    ),
     "CABLE_CHECK_ORIGIN": Key(True, _is_bool, BOOL, "whether a handshake's Origin is checked at all"),
     "CABLE_ALLOWED_ORIGINS": Key(
         (),
@@ -122,8 +175,16 @@ class Config:
         for name, key in KEYS.items():
             value = values.get(name, key.default)
             if not key.check(value):
-                raise ConfigError(f"{name}={value!r}: it has to be {key.form}")
+                shown = "" if "SECRET" in name else f"={value!r}"
+                raise ConfigError(f"{name}{shown}: it has to be {key.form}")
             setattr(self, name.removeprefix("CABLE_").lower(), value)
+
+    @property
+    def bus_options(self) -> BusOptions:
+        """How the pub/sub adapter behaves."""
+        secret = self.bus_secret or ()
+        secrets = (secret,) if isinstance(secret, (str, bytes)) else tuple(secret)
+        return BusOptions(self.prefix, secrets, self.bus_timeout, self.bus_buffer, self.bus_queue)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"no setting CABLE_{name.upper()}")

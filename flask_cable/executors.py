@@ -121,6 +121,9 @@ class GeventExecutor(Executor):
     def is_home(self) -> bool:
         return bool(self._get_ident() == self._home)
 
+    def can_wait(self) -> bool:
+        return self.is_home() and self._getcurrent() is not self._hub
+
     def call_home(self, function: Job, *args: Any) -> None:
         if self.is_home():
             self._loop.run_callback(function, *args)
@@ -210,6 +213,9 @@ class ThreadExecutor(Executor):
 
     def is_home(self) -> bool:
         return True  # any thread may send: transports have a lock
+
+    def can_wait(self) -> bool:
+        return threading.current_thread() is not self._thread
 
     def call_home(self, function: Job, *args: Any) -> None:
         self._calls.append((function, args))

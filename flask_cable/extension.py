@@ -14,6 +14,8 @@ from .core.connection import Connection
 from .core.registry import disconnect_each
 from .endpoints.channels import Channel
 from .errors import ConfigError, NotReady
+from .health import add_health
+from .pubsub import PubSub
 from .routes import ChannelsRoute, Route
 from .runtime import CableState, Runtime
 from .sockets import serve
@@ -29,12 +31,19 @@ Identify = TypeVar("Identify", bound=Callable[[], Any])
 class Cable:
     """The extension. One object may serve several applications; it keeps none of them.
 
+    Args:
+        pubsub: how processes hear each other, instead of what CABLE_URL names: an adapter, or better what
+            makes one, which is called once in each process.
+
     Attributes:
         channels: registered name -> channel class: all that a peer may subscribe to.
         connection_class: what every peer becomes.
     """
 
-    def __init__(self, app: Flask | None = None) -> None:
+    def __init__(
+        self, app: Flask | None = None, *, pubsub: PubSub | Callable[[], PubSub] | None = None
+    ) -> None:
+        self.pubsub = pubsub
         self.channels: dict[str, type[Channel]] = {}
         self.connection_class: type[Connection] = Connection
         self.channels_route = ChannelsRoute("", "cable")
@@ -54,12 +63,14 @@ class Cable:
             raise RuntimeError("this application has a Cable already; call init_app once per application")
         for name, key in KEYS.items():
             app.config.setdefault(name, key.default)
-        path = Config(app.config).mount_path
+        config = Config(app.config)
+        path = config.mount_path
         app.extensions["cable"] = CableState(app, self)
         self.channels_route.add_to(app, path)
         for route in self.routes:
             if route.blueprint is None:
                 route.add_to(app)
+        add_health(app, config)
         app.wsgi_app = UpgradeMiddleware(app.wsgi_app)  # type: ignore[method-assign]
         app.jinja_env.globals.update(cable_url=cable_url, cable_meta_tag=cable_meta_tag)
         app.cli.add_command(cable_commands)
@@ -161,7 +172,7 @@ class Cable:
 
     def restart(self) -> None:
         """Tell every peer of this process ``server_restart`` and close; they come back, the process lives."""
-        disconnect_each(self.connections.values(), "server_restart", reconnect=True)
+        disconnect_each(self._runtime().registry.all(), "server_restart", reconnect=True)
 
     def serve(self, ws: Any) -> str:
         """Run the cable over a WebSocket that something else opened, within its request.

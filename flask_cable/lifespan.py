@@ -10,6 +10,7 @@ import atexit
 import gc
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from .core.drain import LINGER, Drain
@@ -20,10 +21,16 @@ POLL = 0.2
 
 
 class Lifespan:
-    """Drains one runtime when its process ends."""
+    """Drains one runtime when its process ends.
 
-    def __init__(self, drain: Drain, executor: Executor, seconds: float) -> None:
+    Args:
+        seconds: over which peers are told.
+        stop: what is called when everybody is gone.
+    """
+
+    def __init__(self, drain: Drain, executor: Executor, seconds: float, stop: Callable[[], object]) -> None:
         self.drain = drain
+        self._stop = stop
         self._executor = executor
         self._seconds = seconds
         self._worker = _gunicorn_worker()
@@ -62,10 +69,10 @@ class Lifespan:
         if os.getpid() != self._pid:
             return
         self._stop_looking()
-        if self.drain.is_over:
-            return
-        self._executor.call_home(self.drain.start, 0.0)
-        self.drain.wait(self._seconds + 2 * LINGER)
+        if not self.drain.is_over:
+            self._executor.call_home(self.drain.start, 0.0)
+            self.drain.wait(self._seconds + 2 * LINGER)
+        self._stop()  # after the last hooks, which may have broadcast something
 
 
 def _gunicorn_worker() -> Any:

@@ -25,16 +25,18 @@ from .core.executor import Executor
 from .core.handler import Handler, Rate
 from .core.heartbeat import IdleWatch, Liveness
 from .core.hub import Hub
+from .core.outage import Outage
 from .core.registry import Registry
 from .core.rounds import Rounds
 from .endpoints.channels import ChannelsHandler
+from .errors import BusError
 from .executors import choose_executor
 from .handshake import Handshake
 from .lifespan import Lifespan
 from .origin import refused_origin
 from .protocols import deflate, opening
 from .protocols.json import Json, enum_aware
-from .pubsub import open_pubsub
+from .pubsub import PubSub, Watcher, open_pubsub
 from .transports import Begin, Codecs, Limits, find_socket, is_upgraded, open_loopback, open_native
 from .upgrade import KEY, Environ, Fields, Upgrade, UpgradeResponse
 
@@ -70,6 +72,7 @@ class CableState:
         """Let the next use make a new runtime, with the settings of then."""
         if self._runtime is not None:
             self._runtime.lifespan.forget()
+            self._runtime.bus.stop()
         self._runtime = None
 
 
@@ -91,18 +94,40 @@ class Runtime:
         self.config = config = Config(app.config)
         self.json = json_of(app)
         self.executor = choose_executor(config.executor, sock, config.workers)
-        self.bus = open_pubsub(config.url)
+        self.bus = open_bus(cable if self.executor.is_real else None, config)
         self.hub = Hub(self.bus, self.executor)
         self.registry = Registry(self.hub)
         self._mounted: dict[Route, Mounted] = {}
         self._mounting = threading.Lock()
         self.handler = cast(ChannelsHandler, self.mount(cable.channels_route).handler)
         self.drain = Drain(self.registry, self.executor)
-        self.lifespan = Lifespan(self.drain, self.executor, config.drain_seconds)
+        self.outage = Outage(
+            self.hub,
+            self.registry,
+            self.executor,
+            config.drain_seconds if config.gap == "disconnect" else None,
+        )
+        self.bus.watch(Watcher(self._lost, self._restored))
+        self.lifespan = Lifespan(self.drain, self.executor, config.drain_seconds, self.bus.stop)
         if self.executor.is_real:
             self.lifespan.watch()
         self._warned = False
-        logger.info("%s executor, %s pub/sub", self.executor.name, type(self.bus).__name__)
+        logger.info("%s executor, %s pub/sub", self.executor.name, self.bus.name)
+
+    # Outages, on a thread of the adapter.
+
+    def _lost(self, error: BusError) -> None:
+        self.outage.lost()
+        self.executor.submit(self._tell, signals.backend_lost, {"error": error})
+
+    def _restored(self, seconds: float) -> None:
+        self.outage.restored()
+        self.executor.submit(self._tell, signals.backend_restored, {"seconds": seconds})
+
+    def _tell(self, signal: signals.NamedSignal, moment: dict[str, Any]) -> None:
+        """Send a signal in the application's context."""
+        with self.app.app_context():
+            signal.send(self.app, adapter=self.bus.name, **moment)
 
     def mount(self, route: Route) -> Mounted:
         """A route's handler in this process, made with its first use."""
@@ -193,6 +218,8 @@ class Runtime:
             return opening.Refusal(403, "This origin may not connect.")
         if self.drain.started:
             return opening.Refusal(503, "This process is about to end; come back.")
+        if self.bus.is_lost:
+            return opening.Refusal(503, "What connects this process to the others is away; come back.")
         if self.registry.taken >= self.config.max_connections:
             logger.warning("refused a WebSocket: CABLE_MAX_CONNECTIONS = %d", self.config.max_connections)
             return opening.Refusal(503, "Too many connections; come back later.")
@@ -262,6 +289,21 @@ class Runtime:
         del environ, connection, begin
         transport.hold()
         return ()
+
+
+def open_bus(cable: Cable | None, config: Config) -> PubSub:
+    """The application's adapter: what it was given, or what CABLE_URL names.
+
+    Args:
+        cable: what may have been given one; under test there is none.
+
+    Raises:
+        ConfigError: there is no such adapter, or its library is missing.
+    """
+    given = None if cable is None else cable.pubsub
+    if given is None:
+        return open_pubsub(config.url, config.bus_options)
+    return given if isinstance(given, PubSub) else given()
 
 
 def json_of(app: Flask) -> Json:

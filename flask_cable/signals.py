@@ -29,5 +29,11 @@ command_failed = _signals.signal("cable-command-failed")
 too_slow = _signals.signal("cable-too-slow")
 """A peer that does not read what it is sent is about to be disconnected: ``connection``."""
 
+backend_lost = _signals.signal("cable-backend-lost")
+"""The pub/sub server is out of reach, and will be tried for ever: ``adapter`` (its name), ``error``."""
+
+backend_restored = _signals.signal("cable-backend-restored")
+"""The pub/sub server is back and every stream is heard again: ``adapter``, ``seconds`` (it was away)."""
+
 broadcasting = _signals.signal("cable-broadcasting")
 """A message goes out to a stream: ``stream``, ``text`` (its JSON, or what the coder made of it)."""

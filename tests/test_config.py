@@ -20,6 +20,11 @@ BY_FORM: dict[str, tuple[list[Any], list[Any]]] = {
 BY_NAME: dict[str, tuple[list[Any], list[Any]]] = {
     "CABLE_MOUNT_PATH": (["/", "/cable", "/a/b"], ["cable", "", "/<path>", None, 7]),
     "CABLE_URL": ([None, "memory://", "redis://localhost/0"], ["redis", 7, ""]),
+    "CABLE_PREFIX": (["cable:", "", "a b"], [None, 7, b"x"]),
+    "CABLE_BUS_SECRET": ([None, "secret", b"secret", ["new", b"old"]], ["", 7, [None], [""], {"a"}]),
+    "CABLE_BUS_BUFFER": ([0, 1, 10**6], [-1, 1.5, True, False, None]),
+    "CABLE_GAP": (["disconnect", "ignore"], ["", None, "forget"]),
+    "CABLE_HEALTH_PATH": ([None, "health", "/up", "a/b"], ["", "<x>", 7]),
     "CABLE_ALLOWED_ORIGINS": (
         [(), "*", "https://example.com", PATTERN, ["http://localhost:3000", PATTERN], {"*"}],
         ["example.com", None, ["https://example.com", "example.com"], [None], 7],
@@ -52,7 +57,8 @@ def test_a_bad_value_is_named_together_with_what_it_has_to_be(name: str) -> None
     for value in values_of(name)[1]:
         with pytest.raises(ConfigError) as caught:
             Config({name: value})
-        assert str(caught.value) == f"{name}={value!r}: it has to be {KEYS[name].form}"
+        shown = "" if name == "CABLE_BUS_SECRET" else f"={value!r}"
+        assert str(caught.value) == f"{name}{shown}: it has to be {KEYS[name].form}"
 
 
 def test_what_is_not_set_has_its_default() -> None:

@@ -408,6 +408,14 @@ class TestThreadExecutor(ExecutorContract):
         with executor.guard, executor.guard:
             pass
 
+    def test_all_threads_may_wait_but_its_own_loop(self, executor: Executor) -> None:
+        log: list[bool] = []
+        executor.call_home(lambda: log.append(executor.can_wait()))
+        self.until(lambda: len(log) == 1)
+        executor.submit(lambda: log.append(executor.can_wait()))
+        self.until(lambda: len(log) == 2)
+        assert (log, executor.can_wait()) == ([False, True], True)
+
     def test_nothing_is_started_before_it_is_used(self) -> None:
         before = set(threading.enumerate())
         executor = ThreadExecutor()
@@ -520,6 +528,19 @@ class TestGeventExecutor(ExecutorContract):
         executor.call_home(lambda: log.append(executor.is_home()))
         self.until(lambda: len(log) == 3)
         assert log == [False, True, True]
+
+    def test_greenlets_at_home_may_wait_but_its_loop_and_other_threads_may_not(
+        self, executor: Executor
+    ) -> None:
+        log: list[bool] = []
+        thread = threading.Thread(target=lambda: log.append(executor.can_wait()), daemon=True)
+        thread.start()
+        thread.join(DEADLINE)
+        executor.call_home(lambda: log.append(executor.can_wait()))
+        self.until(lambda: len(log) == 2)
+        executor.submit(lambda: log.append(executor.can_wait()))
+        self.until(lambda: len(log) == 3)
+        assert (log, executor.can_wait()) == ([False, False, True], True)
 
     def test_greenlets_are_used_again(self, executor: Executor) -> None:
         from greenlet import getcurrent

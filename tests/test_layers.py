@@ -41,6 +41,7 @@ EDGE = {
     "doctor",
     "sockets",
     "config",
+    "health",
     "templating",
     "cli",
     "testing",

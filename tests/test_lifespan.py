@@ -7,6 +7,7 @@ import gc
 import os
 import subprocess
 import sys
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -46,10 +47,11 @@ class House:
     """A process with one peer, and its lifespan."""
 
     def __init__(self, executor: ManualExecutor | None = None, seconds: float = 5) -> None:
+        self.stopped: list[bool] = []
         self.executor = executor or ManualExecutor()
         self.registry = Registry(Hub(MemoryPubSub(), self.executor))
         self.drain = Drain(self.registry, self.executor)
-        self.lifespan = Lifespan(self.drain, self.executor, seconds)
+        self.lifespan = Lifespan(self.drain, self.executor, seconds, partial(self.stopped.append, True))
         self.wire = Wire()
         connection = Connection(RecordingHandler(self.executor), 1)
         connection.attach(self.wire)
@@ -135,6 +137,7 @@ def test_the_end_tells_peers_and_waits() -> None:
     house = House()
     house.lifespan.end()
     assert house.wire.told == [(CODE, "")]
+    assert house.stopped == [True]
 
 
 def test_the_end_is_told_at_home() -> None:
@@ -150,14 +153,14 @@ def test_without_anybody_there_is_nothing_to_wait_for() -> None:
     house = House()
     house.registry.remove(house.registry[1])
     house.lifespan.end()
-    assert not house.drain.started
+    assert (house.drain.started, house.stopped) == (False, [True])
 
 
 def test_a_child_of_the_process_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     house = House()
     monkeypatch.setattr(os, "getpid", lambda: -1)
     house.lifespan.end()
-    assert not house.drain.started
+    assert (house.drain.started, house.stopped) == (False, [])
 
 
 def test_an_ordinary_end_of_a_process_comes_by() -> None:
@@ -169,7 +172,7 @@ def test_an_ordinary_end_of_a_process_comes_by() -> None:
         "    is_over = False\n"
         "    def start(self, seconds): print('start', seconds)\n"
         "    def wait(self, timeout): print('wait', timeout)\n"
-        "Lifespan(Drain(), ManualExecutor(), 3).watch()\n"
+        "Lifespan(Drain(), ManualExecutor(), 3, lambda: print('stop')).watch()\n"
         "print('end of the program')\n"
     )
     run = subprocess.run(
@@ -179,4 +182,4 @@ def test_an_ordinary_end_of_a_process_comes_by() -> None:
         timeout=60,
         env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
     )
-    assert (run.stdout, run.stderr) == ("end of the program\nstart 0.0\nwait 7.0\n", "")
+    assert (run.stdout, run.stderr) == ("end of the program\nstart 0.0\nwait 7.0\nstop\n", "")

@@ -11,15 +11,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from flask import Flask, abort, after_this_request, has_request_context, request, session
+from flask import Flask, abort, after_this_request, current_app, has_request_context, request, session
 from transports.test_base import ReadyExecutor, WebSocketPeer
 
 from flask_cable import Cable, Channel, Connection, signals
 from flask_cable.core.executor import ManualExecutor
-from flask_cable.errors import ConfigError
+from flask_cable.errors import BusError, ConfigError
 from flask_cable.executors import ThreadExecutor
 from flask_cable.protocols.opening import Refusal
-from flask_cable.pubsub import MemoryPubSub
+from flask_cable.pubsub import MemoryPubSub, Watcher
 from flask_cable.routes import plain
 from flask_cable.runtime import CableState, Runtime
 from flask_cable.testing import CableClient, CableConnection, HandshakeRefused
@@ -121,7 +121,7 @@ def test_one_line_says_what_was_chosen(caplog: pytest.LogCaptureFixture) -> None
     caplog.set_level(logging.INFO, "flask_cable")
     runtime = Shop().runtime
     assert (type(runtime.executor), type(runtime.hub.bus)) == (ManualExecutor, MemoryPubSub)
-    assert [record.getMessage() for record in caplog.records] == ["manual executor, MemoryPubSub pub/sub"]
+    assert [record.getMessage() for record in caplog.records] == ["manual executor, memory pub/sub"]
 
 
 def test_several_workers_that_do_not_hear_each_other_are_warned_of_once(
@@ -506,7 +506,7 @@ class Mute(MemoryPubSub):
 
 
 def mute_shop(monkeypatch: pytest.MonkeyPatch, **config: Any) -> Shop:
-    monkeypatch.setattr("flask_cable.runtime.open_pubsub", lambda url: Mute())
+    monkeypatch.setattr("flask_cable.runtime.open_pubsub", lambda url, options: Mute())
     return Shop(**config)
 
 
@@ -556,3 +556,75 @@ def test_work_has_a_fresh_application_context_and_nothing_stays(monkeypatch: pyt
     subscription.perform("echo")
     assert subscription.transmissions == ["shop", "shop"]
     assert ended == ["ended", "ended"]
+
+
+# Outages.
+
+
+class Shaky(MemoryPubSub):
+    """An adapter whose server comes and goes as the test says."""
+
+    name = "shaky://server"
+    watcher: Watcher
+    is_lost = False
+    stopped = 0
+
+    def watch(self, watcher: Watcher) -> None:
+        self.watcher = watcher
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+
+def test_in_an_outage_nobody_is_let_in_and_who_was_there_is_told_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bus = Shaky()
+    monkeypatch.setattr("flask_cable.runtime.open_pubsub", lambda url, options: bus)
+    shop = Shop()
+    peer = shop.client.connect()
+    told: list[Any] = []
+    for signal in (signals.backend_lost, signals.backend_restored):
+        signal.connect(lambda sender, **moment: told.append((current_app.name, moment)), weak=False)
+    try:
+        bus.is_lost = True
+        bus.watcher.lost(BusError("cut"))
+        refused = shop.client.assert_reject_connection(status=503)
+        assert isinstance(refused, HandshakeRefused)
+        assert refused.response.headers["Retry-After"] == "5"
+        assert not peer.closed
+        bus.is_lost = False
+        bus.watcher.restored(7.5)
+    finally:
+        for signal in (signals.backend_lost, signals.backend_restored):
+            for receiver in list(signal.receivers_for(shop.app)):
+                signal.disconnect(receiver)
+    assert [moment for _, moment in told] == [
+        {"adapter": "shaky://server", "error": told[0][1]["error"]},
+        {"adapter": "shaky://server", "seconds": 7.5},
+    ]
+    assert told[0][0] == shop.app.name
+    assert shop.client.connect().welcomed
+    shop.app.extensions["cable"].reset()
+    assert bus.stopped == 1
+
+
+def test_a_cable_may_bring_its_own_adapter_made_in_each_process() -> None:
+    made: list[Shaky] = []
+
+    def make() -> Shaky:
+        made.append(Shaky())
+        return made[-1]
+
+    one = Shaky()
+    ways: list[Any] = [make, one]
+    for given in ways:
+        app = Flask("shop")
+        app.config.update(SECRET_KEY="secret", CABLE_EXECUTOR="threads", CABLE_URL="redis://never.asked:1")
+        Cable(app, pubsub=given)
+        state = app.extensions["cable"]
+        assert state.runtime().bus is (made[-1] if given is make else one)
+        runtime = state.runtime()
+        state.reset()
+        runtime.executor.stop()
+    assert len(made) == 1

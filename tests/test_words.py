@@ -15,7 +15,16 @@ PACKAGE = ROOT / "flask_cable"
 
 NOWHERE: tuple[str, ...] = ()
 FLASK_EDGE = (
-    *("__init__.py", "cli.py", "extension.py", "handshake.py", "origin.py", "pytest_plugin.py", "runtime.py"),
+    *(
+        "__init__.py",
+        "cli.py",
+        "extension.py",
+        "health.py",
+        "handshake.py",
+        "origin.py",
+        "pytest_plugin.py",
+        "runtime.py",
+    ),
     *("doctor.py", "lifespan.py", "sockets.py", "templating.py", "testing/*", "upgrade.py"),
     "routes/*",
 )

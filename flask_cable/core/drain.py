@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 
 from .connection import Connection
 from .executor import Event, Executor
@@ -30,8 +31,6 @@ class Drain:
         self._registry = registry
         self._executor = executor
         self._done: Event = executor.event()
-        self._remaining: list[Connection] = []
-        self._per_tick = 1
         self._deadline = 0.0
         self.started = False
 
@@ -40,28 +39,50 @@ class Drain:
         if self.started:
             return
         self.started = True
-        self._remaining = list(self._registry.values())
-        count = len(self._remaining)
-        ticks = max(1, round(min(seconds, count / RATE) / TICK))
-        self._per_tick = -(-count // ticks)
-        self._deadline = self._executor.monotonic() + ticks * TICK + LINGER
-        logger.info("draining %d connections within %.1f s", count, ticks * TICK)
-        self._tick()
+        leaving = self._registry.all()
+        takes = spread(self._executor, leaving, seconds, _disconnect)
+        self._deadline = self._executor.monotonic() + takes + LINGER
+        logger.info("draining %d connections within %.1f s", len(leaving), takes)
+        self._look()
 
     def wait(self, timeout: float) -> None:
         """Wait until everybody is gone and every hook has run."""
         self._done.wait(timeout)
 
-    def _tick(self) -> None:
-        leaving = self._remaining[: self._per_tick]
-        del self._remaining[: self._per_tick]
-        disconnect_each(leaving, REASON, reconnect=True, code=CODE)
+    def _look(self) -> None:
         if self.is_over or self._executor.monotonic() > self._deadline:
             self._done.set()
         else:
-            self._executor.later(TICK, self._tick)
+            self._executor.later(TICK, self._look)
 
     @property
     def is_over(self) -> bool:
         """Whether nobody is left: no connection whose hooks have not run, no socket that is not closed."""
-        return not (self._remaining or len(self._registry) or self._executor.watched)
+        return not (len(self._registry) or self._executor.watched)
+
+
+def spread(
+    executor: Executor,
+    connections: Sequence[Connection],
+    seconds: float,
+    tell: Callable[[list[Connection]], object],
+) -> float:
+    """Call ``tell`` at home with a few at a time: the first now, the last within ``seconds``.
+
+    Returns the seconds that it takes, which are fewer when there are few.
+    """
+    ticks = max(1, round(min(seconds, len(connections) / RATE) / TICK))
+    per_tick = -(-len(connections) // ticks) or 1
+
+    def tick(start: int) -> None:
+        end = start + per_tick
+        tell(list(connections[start:end]))
+        if end < len(connections):
+            executor.later(TICK, tick, end)
+
+    tick(0)
+    return ticks * TICK
+
+
+def _disconnect(connections: list[Connection]) -> None:
+    disconnect_each(connections, REASON, reconnect=True, code=CODE)

@@ -65,6 +65,10 @@ class Executor(ABC):
         """Whether the caller may touch transports directly."""
 
     @abstractmethod
+    def can_wait(self) -> bool:
+        """Whether the caller may wait with ``event()``: it is neither the loop at home nor a stranger."""
+
+    @abstractmethod
     def call_home(self, function: Job, *args: Any) -> None:
         """Run ``function(*args)`` at home, soon, from any thread; it must not block."""
 
@@ -150,6 +154,9 @@ class ManualExecutor(Executor):
 
     def is_home(self) -> bool:
         return True
+
+    def can_wait(self) -> bool:
+        return False
 
     def call_home(self, function: Job, *args: Any) -> None:
         self.submit(function, *args)

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..errors import BusError
 from ..protocols.frames import Frame
 from .executor import Executor
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 logger = logging.getLogger("flask_cable")
+
+_KINDS = ("j", "r")
+"""How a message's body was made: as JSON, or by a coder."""
 
 Encode = Callable[[Any, bytes], Frame]
 Listener = Callable[[str], object]
@@ -28,7 +32,12 @@ Encoding = tuple[Encode, Any]
 class Bus(Protocol):
     """What the hub asks of a pub/sub adapter."""
 
-    def publish(self, stream: str, message: str) -> None: ...
+    @property
+    def is_remote(self) -> bool: ...
+
+    def publish(self, stream: str, message: str, make_event: Callable[[], Any] = ...) -> None: ...
+
+    def post(self, stream: str, message: str, done: Callable[[BusError | None], object]) -> None: ...
 
     def subscribe(
         self, stream: str, callback: Callable[[str], object], on_live: Callable[[], object] | None = None
@@ -40,13 +49,14 @@ class Bus(Protocol):
 class _Audience:
     """Who hears one stream here."""
 
-    __slots__ = ("listeners", "live", "members", "subscription", "waiting")
+    __slots__ = ("listeners", "live", "lost", "members", "subscription", "waiting")
 
     def __init__(self) -> None:
         self.members: dict[Encoding, dict[Connection, None]] = {}
         self.listeners: dict[Listener, Connection | None] = {}
         self.waiting: list[Callable[[], object]] = []
         self.live = False
+        self.lost = False
         self.subscription = -1
 
     def __bool__(self) -> bool:
@@ -65,6 +75,7 @@ class Hub:
         self.executor = executor
         self.node = node or secrets.token_hex(6)
         self._streams: dict[str, _Audience] = {}
+        self._complained = False
 
     @property
     def streams(self) -> list[str]:
@@ -151,14 +162,10 @@ class Hub:
 
     def _open(self, stream: str, audience: _Audience) -> None:
         def live() -> None:
-            with self.executor.guard:
-                audience.live = True
-                waiting, audience.waiting = audience.waiting, []
-            for tell in waiting:
-                tell()
+            self._at_home(self._live, audience)
 
         def deliver(message: str) -> None:
-            self._deliver(audience, message)
+            self._at_home(self._deliver, audience, message)
 
         try:
             audience.subscription = self.bus.subscribe(stream, deliver, live)
@@ -166,10 +173,45 @@ class Hub:
             del self._streams[stream]
             raise
 
+    def _at_home(self, function: Callable[..., object], *args: Any) -> None:
+        """Adapters call from threads of their own; what they say keeps its order."""
+        if self.executor.is_home():
+            function(*args)
+        else:
+            self.executor.call_home(function, *args)
+
+    def _live(self, audience: _Audience) -> None:
+        with self.executor.guard:
+            audience.live = True
+            waiting, audience.waiting = audience.waiting, []
+        for tell in waiting:
+            tell()
+
     def _leave_if_empty(self, stream: str, audience: _Audience) -> None:
         if not audience:
             del self._streams[stream]
             self.bus.unsubscribe(audience.subscription)
+
+    # Outages.
+
+    def handle_lost(self) -> set[Connection]:
+        """The adapter may miss messages: who joins from now on waits. Returns who may miss them, too."""
+        with self.executor.guard:
+            audiences = [audience for audience in self._streams.values() if audience.live]
+            for audience in audiences:
+                audience.live, audience.lost = False, True
+            hearers: set[Connection] = set()
+            for audience in audiences:
+                hearers.update(*audience.members.values())
+                hearers.update(owner for owner in audience.listeners.values() if owner is not None)
+            return hearers
+
+    def handle_restored(self) -> None:
+        """The adapter hears everything that it was asked for before the outage, and in it."""
+        for audience in list(self._streams.values()):
+            if audience.lost:
+                audience.lost = False
+                self._live(audience)
 
     # Out.
 
@@ -179,18 +221,31 @@ class Hub:
         Args:
             text: JSON, or with ``raw`` whatever a coder made.
             exclude: the one connection that is not to hear it.
+
+        Raises:
+            BusError: the server behind the adapter did not take it. Where the caller cannot wait for that,
+                in the executor's own loop and on threads that it does not know, it is logged instead.
         """
         excluded = f"{self.node}:{exclude.id}" if exclude is not None else ""
         message = f"{'r' if raw else 'j'}{excluded}|{text}"
-        if self.executor.is_home():
-            self.bus.publish(stream, message)
+        if not self.bus.is_remote:
+            self._at_home(self.bus.publish, stream, message)
+        elif self.executor.can_wait():
+            self.bus.publish(stream, message, self.executor.event)
         else:
-            self.executor.call_home(self.bus.publish, stream, message)
+            self.bus.post(stream, message, self._posted)
+
+    def _posted(self, error: BusError | None) -> None:
+        if error is not None and not self._complained:
+            logger.error("a broadcast that nobody waited for was lost, and perhaps more: %s", error)
+        self._complained = error is not None
 
     def _deliver(self, audience: _Audience, message: str) -> None:
         """Hand a published message to this process's audience."""
-        head, _, text = message.partition("|")
+        head, bar, text = message.partition("|")
         skipped = self._local_id(head[1:])
+        if skipped is None or not bar or head[:1] not in _KINDS:
+            return logger.warning("a message that no hub made was dropped")
         if audience.members:
             body = text.encode() if head[:1] == "j" else _as_json(text)
             for (encode, key), members in list(audience.members.items()):
@@ -201,8 +256,13 @@ class Hub:
             if listener in audience.listeners:  # it may have left while others were called
                 _isolated(listener, text)
 
-    def _local_id(self, excluded: str) -> int:
-        node, _, number = excluded.partition(":")
+    def _local_id(self, excluded: str) -> int | None:
+        """The excluded connection's id, 0 for none of ours; None when that is not how a hub says it."""
+        node, colon, number = excluded.partition(":")
+        if not excluded:
+            return 0
+        if not colon or not (number.isascii() and number.isdigit()):
+            return None
         return int(number) if node == self.node else 0
 
 

@@ -38,6 +38,10 @@ class Registry(Mapping[int, Connection]):
     def __len__(self) -> int:
         return len(self._connections)
 
+    def all(self) -> list[Connection]:
+        """The connections of this moment, while other threads come and go."""
+        return list(self._connections.values())
+
     def next_id(self) -> int:
         """An id that no connection of this process had before."""
         return next(self._ids)
@@ -72,6 +76,14 @@ class Registry(Mapping[int, Connection]):
             ready()
         else:
             self._awaiting.append(ready)
+
+    def handle_lost(self) -> None:
+        """The adapter may miss remote disconnects from now on."""
+        self._live = False
+
+    def handle_restored(self) -> None:
+        """The adapter misses none any more."""
+        self._now_live()
 
     def _now_live(self) -> None:
         self._live = True

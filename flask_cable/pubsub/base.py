@@ -97,7 +97,7 @@ class PubSub(ABC):
         return False
 
     def watch(self, watcher: Watcher) -> None:  # noqa: B027 - what has no server loses none
-        """Tell ``watcher`` of every outage from now on."""
+        """Tell ``watcher`` of every outage, the present one first."""
 
     def stop(self) -> None:  # noqa: B027 - an adapter without connections has nothing to stop
         """Give back connections; nothing is delivered afterwards."""

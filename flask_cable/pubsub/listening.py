@@ -119,7 +119,6 @@ class Incoming:
         is_live: whether everything that is subscribed to is heard.
         is_lost: whether the server is known to be out of reach.
         dropped: how many messages could not be unwrapped.
-        watchers: who is told of outages.
     """
 
     def __init__(self, listen: Callable[[], Listener], envelope: Envelope, timeout: float, name: str) -> None:
@@ -130,7 +129,7 @@ class Incoming:
         self._numbers = itertools.count(1)
         self._audiences: dict[str, _Audience] = {}
         self._address_of: dict[int, str] = {}
-        self.watchers: list[Watcher] = []
+        self._watchers: list[Watcher] = []
         self.dropped = 0
         self._make()
 
@@ -142,6 +141,7 @@ class Incoming:
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
         self._lost_at = 0.0
+        self._error: BusError | None = None
         self.is_live = False
         self.is_lost = False
 
@@ -192,6 +192,14 @@ class Incoming:
         """How many callbacks an address has."""
         audience = self._audiences.get(address)
         return len(audience.callbacks) if audience is not None else 0
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell ``watcher`` of every outage, the present one first."""
+        with self._guard:
+            self._watchers.append(watcher)
+            error = self._error
+        if error is not None:
+            _isolated("is told of an outage", watcher.lost, error)
 
     def _wake(self) -> None:
         listener = self._listener
@@ -244,16 +252,17 @@ class Incoming:
             _close(listener)
 
     def _lose(self, error: Exception) -> None:
-        was_lost, self.is_lost, self.is_live = self.is_lost, True, False
         with self._guard:
+            was_lost, self.is_lost, self.is_live = self.is_lost, True, False
+            lost = self._error = BusError(f"{self._name}: {error}")
+            watchers = list(self._watchers)
             for audience in self._audiences.values():
                 audience.live = False
         if was_lost:
             return logger.debug("%s is still out of reach: %s", self._name, error)
         self._lost_at = time.monotonic()
         logger.warning("%s is out of reach, and will be tried for ever: %s", self._name, error)
-        lost = BusError(f"{self._name}: {error}")
-        for watcher in self.watchers:
+        for watcher in watchers:
             _isolated("is told of an outage", watcher.lost, lost)
 
     # What a spell of hearing calls, on the thread.
@@ -292,10 +301,10 @@ class Incoming:
         """Nothing is missed any more at any address."""
         self.is_live = True
         if self.is_lost:
-            self.is_lost = False
+            self.is_lost, self._error = False, None
             seconds = time.monotonic() - self._lost_at
             logger.warning("%s is back after %.1f s", self._name, seconds)
-            for watcher in self.watchers:
+            for watcher in self._watchers:
                 _isolated("is told of an outage's end", watcher.restored, seconds)
 
     def deliver(self, address: str, payload: bytes) -> None:

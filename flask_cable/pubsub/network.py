@@ -113,7 +113,7 @@ class NetworkPubSub(PubSub):
         return self._incoming.dropped
 
     def watch(self, watcher: Watcher) -> None:
-        self._incoming.watchers.append(watcher)
+        self._incoming.watch(watcher)
 
     def stop(self) -> None:
         self._outgoing.stop()

@@ -12,6 +12,7 @@ from core.test_handler import RecordingHandler
 from flask_cable.core.connection import Connection
 from flask_cable.core.executor import ManualExecutor
 from flask_cable.core.hub import Hub
+from flask_cable.errors import BusError
 from flask_cable.protocols.frames import Frame
 from flask_cable.pubsub.memory import MemoryPubSub
 
@@ -415,3 +416,95 @@ def test_a_broadcast_while_a_broadcast_is_delivered_comes_after_it() -> None:
     hub.listen("other", heard.append)
     hub.broadcast("news", "1")
     assert heard == ["answer to 1", "2"]
+
+
+# Adapters with a server.
+
+
+class RemoteBus(SlowBus):
+    """An adapter that has to be waited for, and may fail."""
+
+    is_remote = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[Any] = []
+        self.done: list[Callable[[BusError | None], object]] = []
+
+    def publish(self, stream: str, message: str, make_event: Any = None) -> None:
+        self.waited.append(make_event)
+        if self.down:
+            raise BusError("down")
+        super().publish(stream, message)
+
+    def post(self, stream: str, message: str, done: Any = None) -> None:
+        self.log.append(f"post {stream} {message}")
+        self.done.append(done)
+
+
+class WaitingExecutor(LateExecutor):
+    """Says whether its caller may wait."""
+
+    waits = True
+
+    def can_wait(self) -> bool:
+        return self.waits
+
+
+def remote(waits: bool) -> tuple[Hub, RemoteBus]:
+    executor, bus = WaitingExecutor(), RemoteBus()
+    executor.waits = waits
+    return Hub(bus, executor, "here"), bus
+
+
+def test_who_may_wait_for_the_server_does_with_the_executors_event() -> None:
+    hub, bus = remote(waits=True)
+    hub.broadcast("news", "1")
+    assert bus.log == ["publish news j|1"]
+    assert bus.waited == [hub.executor.event]
+    bus.down = True
+    with pytest.raises(BusError, match="down"):
+        hub.broadcast("news", "1")
+
+
+def test_who_may_not_wait_does_not_and_a_failure_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    hub, bus = remote(waits=False)
+    for number in range(5):
+        hub.broadcast("news", str(number))
+    assert bus.log == [f"post news j|{number}" for number in range(5)]
+    for done, error in zip(
+        bus.done, (BusError("down"), BusError("down"), None, BusError("full"), None), strict=True
+    ):
+        done(error)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a broadcast that nobody waited for was lost, and perhaps more: down",
+        "a broadcast that nobody waited for was lost, and perhaps more: full",
+    ]
+
+
+def test_what_an_adapter_calls_from_a_thread_of_its_own_happens_at_home_and_in_order() -> None:
+    hub, bus = remote(waits=False)
+    executor = hub.executor
+    assert isinstance(executor, WaitingExecutor)
+    connection, wire = peer(hub, 1)
+    live: list[str] = []
+    assert not hub.join("news", connection, Encoder(), "k", lambda: live.append("live"))
+    executor.home = False
+    bus.confirm()
+    MemoryPubSub.publish(bus, "news", "j|1")
+    MemoryPubSub.publish(bus, "news", "j|2")
+    assert (live, wire.sent) == ([], [])
+    executor.run()
+    assert (live, wire.sent) == (["live"], [b"k 1", b"k 2"])
+
+
+def test_what_is_no_message_of_a_hub_reaches_nobody() -> None:
+    hub = made()
+    connection, wire = peer(hub, 1)
+    hub.join("news", connection, Encoder(), "k", never)
+    heard: list[str] = []
+    hub.listen("news", heard.append)
+    for message in ("", "x|1", "jx|1", "jhere:|1", "jhere:x|1", "nothing"):
+        hub.bus.publish("news", message)
+    hub.broadcast("news", "1")
+    assert (wire.sent, heard) == ([b"k 1"], ["1"])

@@ -216,7 +216,8 @@ def test_after_an_outage_everything_is_asked_for_again(
     server: Server, make: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     incoming, heard, moments = make(), [], Moments()
-    incoming.watchers += [Watcher(fails, fails), moments.watcher]
+    incoming.watch(Watcher(fails, fails))
+    incoming.watch(moments.watcher)
     live(incoming, "news", heard.append)
     gone = live(incoming, "gone")
     server.die()
@@ -244,7 +245,7 @@ def fails(*args: object) -> None:
 
 def test_it_is_not_back_before_everything_is_confirmed(server: Server, make: Any) -> None:
     incoming, moments = make(), Moments()
-    incoming.watchers.append(moments.watcher)
+    incoming.watch(moments.watcher)
     live(incoming, "a")
     live(incoming, "b")
     server.confirms = False
@@ -263,7 +264,7 @@ def test_it_is_not_back_before_everything_is_confirmed(server: Server, make: Any
 
 def test_a_server_that_was_never_there_is_lost_and_tried_for_ever(server: Server, make: Any) -> None:
     incoming, told, moments = make(), [], Moments()
-    incoming.watchers.append(moments.watcher)
+    incoming.watch(moments.watcher)
     server.up = False
     assert not incoming.is_lost
     incoming.subscribe("news", print, lambda: told.append("live"))
@@ -273,9 +274,20 @@ def test_a_server_that_was_never_there_is_lost_and_tried_for_ever(server: Server
     assert moments[0] == "fake://server: down"
 
 
+def test_who_begins_to_watch_in_an_outage_is_told_of_it(server: Server, make: Any) -> None:
+    incoming, moments = make(), Moments()
+    server.up = False
+    incoming.subscribe("news", print)
+    eventually(lambda: incoming.is_lost, "it is known")
+    incoming.watch(moments.watcher)
+    assert moments == ["fake://server: down"]
+    server.up = True
+    eventually(lambda: len(moments) == 2, "the end of it is told, too")
+
+
 def test_a_silent_server_is_asked_and_then_given_up(server: Server, make: Any) -> None:
     incoming, moments = make(timeout=0.1), Moments()
-    incoming.watchers.append(moments.watcher)
+    incoming.watch(moments.watcher)
     live(incoming)
     eventually(lambda: server.asked.count("?") >= 3, "it is asked again and again")
     assert (incoming.is_live, server.lines) == (True, 1)

@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 
 from flask_cable import Cable, Connection
+from flask_cable.pubsub import MemoryPubSub
 from flask_cable.testing import CableClient, CableConnection
 from flask_cable.transports.loopback import LoopbackTransport
 
@@ -63,10 +64,11 @@ def hub(app, client):
     return app.extensions["cable"].runtime().hub
 
 
-class SlowBus:
+class SlowBus(MemoryPubSub):
     """A pub/sub adapter that confirms a subscription when it is told to."""
 
     def __init__(self):
+        super().__init__()
         self.asked = []
 
     def subscribe(self, stream, callback, on_live=None):
@@ -76,7 +78,7 @@ class SlowBus:
     def unsubscribe(self, subscription):
         return True
 
-    def publish(self, stream, message):
+    def publish(self, stream, message, make_event=None):
         for name, callback, _ in self.asked:
             if name == stream:
                 callback(message)

@@ -519,7 +519,7 @@ def late_adapter(echo, monkeypatch):
     cable.channels["EchoChannel"] = echo
     app = make_app(cable)
     client = CableClient(app)
-    monkeypatch.setattr("flask_cable.runtime.open_pubsub", lambda url: bus)
+    monkeypatch.setattr("flask_cable.runtime.open_pubsub", lambda url, options: bus)
     app.extensions["cable"].reset()
     return client, bus
 
