@@ -19,12 +19,14 @@ class Key(NamedTuple):
         check: whether a value will do.
         form: what a value has to be, for the error's text.
         meaning: one line for the reference.
+        is_secret: whether an error must not show the value.
     """
 
     default: Any
     check: Check
     form: str
     meaning: str
+    is_secret: bool = False
 
 
 def _is_number(value: Any) -> bool:
@@ -75,14 +77,6 @@ def _is_count_or_zero(value: Any) -> bool:
     return _is_count(value) or (value == 0 and not isinstance(value, bool))
 
 
-def _is_secret(value: Any) -> bool:
-    return value is None or (isinstance(value, (list, tuple)) and all(map(_is_key, value))) or _is_key(value)
-
-
-def _is_key(value: Any) -> bool:
-    return isinstance(value, (str, bytes)) and bool(value)
-
-
 def _is_gap(value: Any) -> bool:
     return value in ("disconnect", "ignore")
 
@@ -91,7 +85,15 @@ def _is_health_path(value: Any) -> bool:
     return value is None or (isinstance(value, str) and bool(value) and "<" not in value)
 
 
+def _is_secrets(value: Any) -> bool:
+    if value is None:
+        return True
+    found = value if isinstance(value, (list, tuple)) else [value]
+    return bool(found) and all(isinstance(one, (str, bytes)) and one for one in found)
+
+
 SECONDS, COUNT, BOOL = "a number of seconds above zero", "a whole number above zero", "True or False"
+SECRETS = "a string or bytes that are not empty, a list of such of which the first signs, or None"
 
 KEYS: dict[str, Key] = {
     "CABLE_MOUNT_PATH": Key("/cable", _is_path, "a path such as '/cable'", "where the WebSocket route is"),
@@ -99,9 +101,10 @@ KEYS: dict[str, Key] = {
     "CABLE_PREFIX": Key("cable:", _is_text, "text", "what every address on the pub/sub server begins with"),
     "CABLE_BUS_SECRET": Key(
         None,
-        _is_secret,
-        "text or bytes, a list of them, or None",
+        _is_secrets,
+        SECRETS,
         "signs messages between processes; of several the first, and all are believed",
+        True,
     ),
     "CABLE_BUS_TIMEOUT": Key(
         5.0, _is_seconds, SECONDS, "for the pub/sub server to answer; past it a broadcast fails"
@@ -123,6 +126,16 @@ KEYS: dict[str, Key] = {
         _is_health_path,
         "a path below CABLE_MOUNT_PATH, one of its own such as '/up', or None",
         "where health is told",
+    ),
+    "CABLE_SECRET": Key(
+        None, _is_secrets, SECRETS, "signs stream names, by keys derived from it; None: SECRET_KEY", True
+    ),
+    "CABLE_SIGNED_STREAM_KEY": Key(
+        None,
+        _is_secrets,
+        SECRETS,
+        "signs stream names as it is; for sharing them with Rails or AnyCable",
+        True,
     ),
     "CABLE_CHECK_ORIGIN": Key(True, _is_bool, BOOL, "whether a handshake's Origin is checked at all"),
     "CABLE_ALLOWED_ORIGINS": Key(
@@ -156,6 +169,10 @@ KEYS: dict[str, Key] = {
     "CABLE_MAX_STREAMS": Key(1000, _is_count, COUNT, "streams of one subscription; past it an error"),
     "CABLE_MAX_IDENTIFIER_BYTES": Key(4096, _is_count, COUNT, "length of an identifier; past it rejected"),
     "CABLE_COMPRESSION": Key(False, _is_bool, BOOL, "whether permessage-deflate is offered to peers"),
+    "CABLE_MODEL_BROADCASTS": Key(
+        1000, _is_count, COUNT, "records of one transaction that are broadcast singly; past it one refresh"
+    ),
+    "CABLE_REFRESH_DELAY": Key(0.5, _is_seconds, SECONDS, "of quiet until a broadcast refresh goes out"),
     "CABLE_WORKERS": Key(1000, _is_count, COUNT, "greenlets (or threads, 32 at most) that work at once"),
     "CABLE_EXECUTOR": Key("auto", _is_executor, "auto, gevent, threads or manual", "who runs the work"),
 }
@@ -175,8 +192,8 @@ class Config:
         for name, key in KEYS.items():
             value = values.get(name, key.default)
             if not key.check(value):
-                shown = "" if "SECRET" in name else f"={value!r}"
-                raise ConfigError(f"{name}{shown}: it has to be {key.form}")
+                shown = name if key.is_secret else f"{name}={value!r}"
+                raise ConfigError(f"{shown}: it has to be {key.form}")
             setattr(self, name.removeprefix("CABLE_").lower(), value)
 
     @property

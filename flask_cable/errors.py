@@ -15,6 +15,7 @@ CableError
     ├── UnknownSubscription
     ├── AlreadySubscribed
     ├── UnknownAction
+    ├── BadSignature            a signed stream name is none that this application signed
     └── TooMany                 one more than a limit allows
 """
 
@@ -77,6 +78,10 @@ class AlreadySubscribed(CommandError):
 
 class UnknownAction(CommandError):
     """The channel declares no such action."""
+
+
+class BadSignature(CommandError):
+    """What should have been signed by this application was not."""
 
 
 class TooMany(CommandError):

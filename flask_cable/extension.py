@@ -15,12 +15,14 @@ from .core.registry import disconnect_each
 from .endpoints.channels import Channel
 from .errors import ConfigError, NotReady
 from .health import add_health
+from .protocols.turbo import dom_id, message
 from .pubsub import PubSub
 from .routes import ChannelsRoute, Route
 from .runtime import CableState, Runtime
 from .sockets import serve
-from .streams import Coder, stream_key
-from .templating import cable_meta_tag, cable_url
+from .streams import Coder, broadcasting_for, stream_key
+from .templating import cable_meta_tag, cable_url, turbo_stream_from
+from .turbo import turbo_request_id, turbo_stream
 from .upgrade import UpgradeMiddleware
 
 ChannelClass = TypeVar("ChannelClass", bound=type[Channel])
@@ -72,7 +74,13 @@ class Cable:
                 route.add_to(app)
         add_health(app, config)
         app.wsgi_app = UpgradeMiddleware(app.wsgi_app)  # type: ignore[method-assign]
-        app.jinja_env.globals.update(cable_url=cable_url, cable_meta_tag=cable_meta_tag)
+        app.jinja_env.globals.update(
+            cable_url=cable_url,
+            cable_meta_tag=cable_meta_tag,
+            turbo_stream_from=turbo_stream_from,
+            turbo_stream=turbo_stream,
+            dom_id=dom_id,
+        )
         app.cli.add_command(cable_commands)
         app.app_protocol = _app_protocol(path)  # type: ignore[attr-defined]
         self._apps.add(app)
@@ -160,6 +168,34 @@ class Cable:
         """
         self._runtime().handler.broadcast(stream_key(stream), message, coder, exclude)
 
+    def broadcast_refresh(self, stream: Any, *, method: str | None = None, scroll: str | None = None) -> None:
+        """Let the pages that hear ``stream`` load themselves again, but for the one whose request this is.
+
+        Goes out once ``CABLE_REFRESH_DELAY`` has passed without another one for the same stream and request.
+
+        Args:
+            method: ``"morph"`` or ``"replace"``; the page's own choice when None.
+            scroll: ``"preserve"`` or ``"reset"``; the page's own choice when None.
+
+        Raises:
+            ValueError: ``method`` or ``scroll`` is something else.
+            NotReady: outside any context and with several applications.
+        """
+        name, request_id = stream_key(stream), turbo_request_id()
+        refresh = message("refresh", method=method, scroll=scroll, request_id=request_id)
+        self._runtime().refreshes.call((name, request_id), name, refresh)
+
+    def signed_stream_name(self, *streams: Any) -> str:
+        """Sign a stream's name: whoever holds it may hear the stream, as Turbo's and AnyCable's clients do.
+
+        Args:
+            streams: the parts of the name, as for ``broadcasting_for``; usually one.
+
+        Raises:
+            ConfigError: there is no secret to sign with.
+        """
+        return self._state().verifier.sign(broadcasting_for(*streams))
+
     @property
     def connections(self) -> Mapping[int, Connection]:
         """This process's live connections by id."""
@@ -183,13 +219,16 @@ class Cable:
         return serve(current_app.extensions["cable"], ws)
 
     def _runtime(self) -> Runtime:
+        return self._state().runtime()
+
+    def _state(self) -> CableState:
         app: Flask | None = None
         if has_app_context():
             app = current_app._get_current_object()  # type: ignore[attr-defined]
         if app is None or app not in self._apps:
             app = self._only_app()
         state: CableState = app.extensions["cable"]
-        return state.runtime()
+        return state
 
     def _only_app(self) -> Flask:
         apps = list(self._apps)

@@ -26,11 +26,20 @@ class Lifespan:
     Args:
         seconds: over which peers are told.
         stop: what is called when everybody is gone.
+        flush: sends what is being put off; called before peers are told, and before ``stop``.
     """
 
-    def __init__(self, drain: Drain, executor: Executor, seconds: float, stop: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        drain: Drain,
+        executor: Executor,
+        seconds: float,
+        stop: Callable[[], object],
+        flush: Callable[[], object],
+    ) -> None:
         self.drain = drain
         self._stop = stop
+        self._flush = flush
         self._executor = executor
         self._seconds = seconds
         self._worker = _gunicorn_worker()
@@ -51,6 +60,7 @@ class Lifespan:
     def _look(self) -> None:
         if not self._worker.alive:
             self._stop_looking()
+            self._flush()
             self.drain.start(self._patience())
 
     def _stop_looking(self) -> None:
@@ -69,9 +79,11 @@ class Lifespan:
         if os.getpid() != self._pid:
             return
         self._stop_looking()
+        self._flush()
         if not self.drain.is_over:
             self._executor.call_home(self.drain.start, 0.0)
             self.drain.wait(self._seconds + 2 * LINGER)
+            self._flush()
         self._stop()  # after the last hooks, which may have broadcast something
 
 

@@ -10,16 +10,18 @@ import logging
 import os
 import threading
 from collections.abc import Iterable
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
 from flask.typing import ResponseReturnValue
+from jinja2 import Environment
 
 from . import signals
 from .config import Config
 from .core.connection import Connection
+from .core.debounce import Debounce
 from .core.drain import CODE, REASON, Drain
 from .core.executor import Executor
 from .core.handler import Handler, Rate
@@ -32,11 +34,14 @@ from .endpoints.channels import ChannelsHandler
 from .errors import BusError
 from .executors import choose_executor
 from .handshake import Handshake
+from .keys import stream_verifier
 from .lifespan import Lifespan
 from .origin import refused_origin
 from .protocols import deflate, opening
 from .protocols.json import Json, enum_aware
+from .protocols.signing import MessageVerifier
 from .pubsub import PubSub, Watcher, open_pubsub
+from .templating import shared_environment
 from .transports import Begin, Codecs, Limits, find_socket, is_upgraded, open_loopback, open_native
 from .upgrade import KEY, Environ, Fields, Upgrade, UpgradeResponse
 
@@ -68,8 +73,19 @@ class CableState:
                     self._pid = os.getpid()
         return self._runtime
 
+    @cached_property
+    def verifier(self) -> MessageVerifier:
+        """Signs names of streams. Raises ``ConfigError`` where there is no secret."""
+        return stream_verifier(self._app.config)
+
+    @cached_property
+    def templates(self) -> Environment:
+        """Renders what goes to everybody."""
+        return shared_environment(self._app)
+
     def reset(self) -> None:
         """Let the next use make a new runtime, with the settings of then."""
+        self.__dict__.pop("verifier", None)
         if self._runtime is not None:
             self._runtime.lifespan.forget()
             self._runtime.bus.stop()
@@ -108,7 +124,10 @@ class Runtime:
             config.drain_seconds if config.gap == "disconnect" else None,
         )
         self.bus.watch(Watcher(self._lost, self._restored))
-        self.lifespan = Lifespan(self.drain, self.executor, config.drain_seconds, self.bus.stop)
+        self.refreshes = Debounce(self.executor, config.refresh_delay, self._refresh)
+        self.lifespan = Lifespan(
+            self.drain, self.executor, config.drain_seconds, self.bus.stop, self.refreshes.flush
+        )
         if self.executor.is_real:
             self.lifespan.watch()
         self._warned = False
@@ -128,6 +147,12 @@ class Runtime:
         """Send a signal in the application's context."""
         with self.app.app_context():
             signal.send(self.app, adapter=self.bus.name, **moment)
+
+    def _refresh(self, stream: str, message: Any) -> None:
+        try:
+            self.handler.broadcast(stream, message)
+        except Exception:
+            logger.exception("a refresh of %r was not broadcast", stream)
 
     def mount(self, route: Route) -> Mounted:
         """A route's handler in this process, made with its first use."""

@@ -52,10 +52,15 @@ def broadcasting_for(*parts: Any) -> str:
     return ":".join(stream_key(part) for part in parts)
 
 
+def underscored(name: str) -> str:
+    """``UserChat`` -> ``user_chat``."""
+    return _WORD_START.sub("_", name).lower()
+
+
 def channel_name(name: str) -> str:
     """Turn a channel's registered name into its prefix: ``Admin::UserChatChannel`` -> ``admin:user_chat``."""
     stem = name[: -len("Channel")] if name.endswith("Channel") and name != "Channel" else name
-    return ":".join(_WORD_START.sub("_", part).lower() for part in stem.split("::"))
+    return ":".join(underscored(part) for part in stem.split("::"))
 
 
 class Coder(Protocol):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flask_cable.config import BOOL, COUNT, KEYS, SECONDS, Config
+from flask_cable.config import BOOL, COUNT, KEYS, SECONDS, SECRETS, Config
 from flask_cable.errors import ConfigError
 
 PATTERN = re.compile(r"https://.*\.example\.com")
@@ -15,6 +15,7 @@ BY_FORM: dict[str, tuple[list[Any], list[Any]]] = {
     SECONDS: ([0.1, 1, 60.0], [0, -1, True, "3", float("nan"), None]),
     f"{SECONDS}, or None": ([None, 1, 0.5], [0, -1, True, "3", float("nan")]),
     COUNT: ([1, 10**9], [0, -1, 1.5, True, "3", None]),
+    SECRETS: ([None, "s", b"s", ["new", b"old"], ("s",)], ["", b"", [], ["s", ""], 7, [None], {"s"}]),
     BOOL: ([True, False], [None, 1, 0, "yes"]),
 }
 BY_NAME: dict[str, tuple[list[Any], list[Any]]] = {
@@ -57,8 +58,14 @@ def test_a_bad_value_is_named_together_with_what_it_has_to_be(name: str) -> None
     for value in values_of(name)[1]:
         with pytest.raises(ConfigError) as caught:
             Config({name: value})
-        shown = "" if name == "CABLE_BUS_SECRET" else f"={value!r}"
-        assert str(caught.value) == f"{name}{shown}: it has to be {KEYS[name].form}"
+        shown = name if KEYS[name].is_secret else f"{name}={value!r}"
+        assert str(caught.value) == f"{shown}: it has to be {KEYS[name].form}"
+
+
+def test_a_wrong_secret_is_not_shown() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config({"CABLE_SECRET": ["swordfish", 7]})
+    assert "swordfish" not in str(caught.value)
 
 
 def test_what_is_not_set_has_its_default() -> None:

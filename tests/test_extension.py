@@ -353,3 +353,67 @@ def test_unknown_identifiers_and_everybody_are_errors(cable: Cable, people: dict
     with pytest.raises(ValueError, match="the connection class has none"):
         Cable().remote_connections.where(user=1)
     assert not any(peer.disconnect_message for peer in people.values())
+
+
+# Signed names and refreshes.
+
+
+def test_a_stream_is_signed_by_the_name_that_it_has(cable: Cable) -> None:
+    app = application(cable)
+    signed = cable.signed_stream_name(Room(7))
+    assert app.extensions["cable"].verifier.verified(signed) == "Room:7"
+    assert cable.signed_stream_name("a", Room(7)) == cable.signed_stream_name(["a", Room(7)])
+    with pytest.raises(ValueError, match="at least one part"):
+        cable.signed_stream_name()
+
+
+def test_each_application_signs_with_its_own_secret(cable: Cable) -> None:
+    one, two = application(cable, "one"), application(cable, "two", CABLE_SECRET="another")
+    with pytest.raises(NotReady):
+        cable.signed_stream_name("x")
+    with one.app_context():
+        first = cable.signed_stream_name("x")
+    with two.app_context():
+        assert cable.signed_stream_name("x") != first
+
+
+def test_a_new_runtime_has_the_secret_of_then(cable: Cable) -> None:
+    app = application(cable)
+    first = cable.signed_stream_name("x")
+    app.secret_key = "new"
+    app.extensions["cable"].reset()
+    assert cable.signed_stream_name("x") != first
+
+
+def test_refreshes_become_one_for_each_stream_and_request(cable: Cable) -> None:
+    app = application(cable)
+    client = CableClient(app)
+    for request_id in ("a", "a", "b", None):
+        with app.test_request_context(headers={"X-Turbo-Request-Id": request_id} if request_id else {}):
+            cable.broadcast_refresh(Room(7), method="morph")
+    cable.broadcast_refresh("other", scroll="preserve")
+    client.advance_time(0.4)
+    assert client.broadcasts(Room(7)) == []
+    client.advance_time(0.1)
+    refresh = {"action": "refresh", "method": "morph"}
+    assert client.broadcasts(Room(7)) == [
+        {**refresh, "request-id": "a"},
+        {**refresh, "request-id": "b"},
+        refresh,
+    ]
+    assert client.broadcasts("other") == [{"action": "refresh", "scroll": "preserve"}]
+
+
+def test_how_long_refreshes_wait_is_a_setting(cable: Cable) -> None:
+    client = CableClient(application(cable, CABLE_REFRESH_DELAY=2))
+    cable.broadcast_refresh("x")
+    client.advance_time(1.9)
+    assert client.broadcasts("x") == []
+    client.advance_time(0.1)
+    assert client.broadcasts("x") == [{"action": "refresh"}]
+
+
+def test_a_wrong_refresh_is_refused_at_once(cable: Cable) -> None:
+    application(cable)
+    with pytest.raises(ValueError, match="method is morph or replace"):
+        cable.broadcast_refresh("x", method="reload")

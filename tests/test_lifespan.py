@@ -48,14 +48,22 @@ class House:
 
     def __init__(self, executor: ManualExecutor | None = None, seconds: float = 5) -> None:
         self.stopped: list[bool] = []
+        self.flushed: list[tuple[bool, bool]] = []
         self.executor = executor or ManualExecutor()
         self.registry = Registry(Hub(MemoryPubSub(), self.executor))
         self.drain = Drain(self.registry, self.executor)
-        self.lifespan = Lifespan(self.drain, self.executor, seconds, partial(self.stopped.append, True))
         self.wire = Wire()
+        stop = partial(self.stopped.append, True)
+        flush = partial(note_flush, self.flushed, self.wire, self.stopped)
+        self.lifespan = Lifespan(self.drain, self.executor, seconds, stop, flush)
         connection = Connection(RecordingHandler(self.executor), 1)
         connection.attach(self.wire)
         self.registry.add(connection)
+
+
+def note_flush(flushed: list[tuple[bool, bool]], wire: Wire, stopped: list[bool]) -> None:
+    """Note whether the peer had been told, and whether all had stopped."""
+    flushed.append((bool(wire.told), bool(stopped)))
 
 
 def test_a_worker_that_ends_has_its_peers_told() -> None:
@@ -156,6 +164,29 @@ def test_without_anybody_there_is_nothing_to_wait_for() -> None:
     assert (house.drain.started, house.stopped) == (False, [True])
 
 
+def test_what_was_put_off_is_sent_before_peers_are_told() -> None:
+    worker, house = Worker(), House()
+    house.lifespan.watch()
+    worker.alive = False
+    house.executor.advance(POLL)
+    assert house.flushed == [(False, False)]
+    house.lifespan.forget()
+
+
+def test_and_what_was_put_off_meanwhile_at_the_end() -> None:
+    house = House()
+    house.lifespan.end()
+    assert house.flushed == [(False, False), (True, False)]
+    assert house.stopped == [True]
+
+
+def test_even_where_there_is_nobody_to_tell() -> None:
+    house = House()
+    house.registry.remove(house.registry[1])
+    house.lifespan.end()
+    assert house.flushed == [(False, False)]
+
+
 def test_a_child_of_the_process_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     house = House()
     monkeypatch.setattr(os, "getpid", lambda: -1)
@@ -172,7 +203,7 @@ def test_an_ordinary_end_of_a_process_comes_by() -> None:
         "    is_over = False\n"
         "    def start(self, seconds): print('start', seconds)\n"
         "    def wait(self, timeout): print('wait', timeout)\n"
-        "Lifespan(Drain(), ManualExecutor(), 3, lambda: print('stop')).watch()\n"
+        "Lifespan(Drain(), ManualExecutor(), 3, lambda: print('stop'), lambda: print('flush')).watch()\n"
         "print('end of the program')\n"
     )
     run = subprocess.run(
@@ -182,4 +213,4 @@ def test_an_ordinary_end_of_a_process_comes_by() -> None:
         timeout=60,
         env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
     )
-    assert (run.stdout, run.stderr) == ("end of the program\nstart 0.0\nwait 7.0\nstop\n", "")
+    assert (run.stdout, run.stderr) == ("end of the program\nflush\nstart 0.0\nwait 7.0\nflush\nstop\n", "")

@@ -628,3 +628,17 @@ def test_a_cable_may_bring_its_own_adapter_made_in_each_process() -> None:
         state.reset()
         runtime.executor.stop()
     assert len(made) == 1
+
+
+def test_a_refresh_that_cannot_be_broadcast_is_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Shop()
+
+    def fail(*args: object) -> None:
+        raise ConnectionError("down")
+
+    monkeypatch.setattr(shop.runtime.handler, "broadcast", fail)
+    shop.cable.broadcast_refresh("orders")
+    shop.runtime.refreshes.flush()
+    assert "a refresh of 'orders' was not broadcast" in caplog.text

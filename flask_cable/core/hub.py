@@ -24,7 +24,9 @@ logger = logging.getLogger("flask_cable")
 _KINDS = ("j", "r")
 """How a message's body was made: as JSON, or by a coder."""
 
-Encode = Callable[[Any, bytes], Frame]
+Encode = Callable[[Any, bytes], Frame | None]
+"""Makes a message a frame for those who share a key; None where they are not to hear of it."""
+
 Listener = Callable[[str], object]
 Encoding = tuple[Encode, Any]
 
@@ -249,7 +251,9 @@ class Hub:
         if audience.members:
             body = text.encode() if head[:1] == "j" else _as_json(text)
             for (encode, key), members in list(audience.members.items()):
-                _fan_out(encode(key, body), list(members), skipped)
+                frame = encode(key, body)
+                if frame is not None:
+                    _fan_out(frame, list(members), skipped)
         for listener, owner in list(audience.listeners.items()):
             if owner is not None and owner.id == skipped:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ..core.heartbeat import Heartbeat
 from ..endpoints.channels import ChannelLimits, ChannelsHandler
 from ..protocols.actioncable import ActionCable, negotiate
 from ..protocols.opening import Refusal
+from ..signed_streams import BUILT_IN
 from .base import Route
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ class ChannelsRoute(Route):
         protocol = ActionCable(runtime.json)
         beats = Heartbeat(runtime.executor, config.ping_interval, protocol.ping)
         watches = [beats, *runtime.watches(config.idle_timeout)]
-        handler = ChannelsHandler(runtime.cable.channels, protocol, watches=watches, **runtime.resources())
+        channels = ChainMap(runtime.cable.channels, dict(BUILT_IN))
+        handler = ChannelsHandler(channels, protocol, watches=watches, **runtime.resources())
         handler.limits = ChannelLimits(
             config.max_subscriptions, config.max_streams, config.max_identifier_bytes
         )

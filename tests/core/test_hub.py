@@ -140,6 +140,18 @@ def test_a_message_is_encoded_once_for_all_who_share_it() -> None:
     assert [wire.sent for _, wire in peers] == [[b'a "x"'] * 2, *[[b'a "x"']] * 2, *[[b'b "x"']] * 3]
 
 
+def test_who_is_not_to_hear_of_a_message_is_left_out() -> None:
+    def refuse(key: Any, body: bytes) -> None:
+        return None
+
+    hub = made()
+    (deaf, silence), (other, wire) = peer(hub, 1), peer(hub, 2)
+    hub.join("news", deaf, refuse, "k", never)
+    hub.join("news", other, Encoder(), "k", never)
+    hub.broadcast("news", "1")
+    assert (len(silence.sent), len(wire.sent)) == (0, 1)
+
+
 def test_nobody_there_is_fine_and_nothing_is_encoded() -> None:
     hub, encode, heard = made(), Encoder(), []
     hub.broadcast("news", "1")

@@ -40,6 +40,7 @@ FRAMEWORK = frozenset(
     ("actions", "broadcaster", "hook_kinds", "hooks", "periodic_timers", "registered_as", "rescues")
 )
 Broadcast = Callable[..., None]
+Translate = Callable[[bytes], bytes | None]
 
 
 class Channel:
@@ -97,6 +98,8 @@ class Channel:
             raise ConfigError(f"{cls.__name__}.{name}: the name is the framework's own; choose another")
         if cls.overflow not in OVERFLOWS:
             raise ConfigError(f"{cls.__name__}.overflow is one of {', '.join(OVERFLOWS)}")
+        if not isinstance(vars(cls).get("translate", Channel.__dict__["translate"]), staticmethod):
+            raise ConfigError(f"{cls.__name__}.translate serves many peers at once: make it a @staticmethod")
         collect(cls)
         cls.periodic_timers = collect_timers(cls, cls.periodic_timers)
         taken = {hook for hooks in cls.hooks.values() for hook in hooks}
@@ -136,6 +139,14 @@ class Channel:
 
     def unsubscribed(self) -> None:
         """The subscription has ended, by command or with the connection."""
+
+    @staticmethod
+    def translate(body: bytes) -> bytes | None:
+        """Make of a broadcast's JSON what this channel's peers get, or None where that is nothing.
+
+        Called once for all peers who share an identifier. It must neither block nor raise.
+        """
+        return body
 
     # Subscribing and ending; called by the handler, or by hand through ``add_subscription``.
 

@@ -44,7 +44,7 @@ from ...signals import (
     unsubscribed,
 )
 from ...streams import Coder
-from .channel import DISCONNECT, Channel
+from .channel import DISCONNECT, Channel, Translate
 
 logger = logging.getLogger("flask_cable")
 
@@ -82,11 +82,12 @@ class ChannelsHandler(Handler):
         self.channels = channels
         self.protocol = protocol
         self.limits = ChannelLimits()
-        self._encoders: dict[str, Encode] = {
+        self._encoders: dict[str, Callable[[Any, bytes], Frame]] = {
             DISCONNECT: protocol.message,
             DROP_OLDEST: partial(_laned, protocol, DROP_OLDEST),
             KEEP_LATEST: partial(_laned, protocol, KEEP_LATEST),
         }
+        self._translating: dict[tuple[str, Translate], Encode] = {}
         # Peers of one stream mostly share an identifier; they share its text and its params, too.
         self._resolved: dict[str, Resolved] = {}
 
@@ -313,7 +314,11 @@ class ChannelsHandler(Handler):
 
     def _encoding(self, channel: Channel, stream: str) -> tuple[Encode, Any]:
         key = channel.identifier if channel.overflow == DISCONNECT else (channel.identifier, stream)
-        return self._encoders[channel.overflow], key
+        encode, translate = self._encoders[channel.overflow], channel.translate
+        if translate is Channel.translate:
+            return encode, key
+        made = partial(_translated, translate, encode)
+        return self._translating.setdefault((channel.overflow, translate), made), key
 
     def confirm(self, channel: Channel) -> None:
         """Every stream of a channel is live, and ``subscribed`` has run."""
@@ -325,8 +330,7 @@ class ChannelsHandler(Handler):
         body = self.protocol.json.encode(data)
         if channel.overflow == DISCONNECT:
             return channel.connection.send(self.protocol.message(channel.identifier, body))
-        encode, key = self._encoding(channel, "")
-        return channel.connection.send(encode(key, body))
+        return channel.connection.send(self._encoders[channel.overflow]((channel.identifier, ""), body))
 
     def broadcast(
         self, stream: str, data: Any, coder: Coder | None = None, exclude: Connection | Channel | None = None
@@ -336,6 +340,17 @@ class ChannelsHandler(Handler):
         connection = exclude.connection if isinstance(exclude, Channel) else exclude
         self.tell(broadcasting, stream=stream, text=text)
         self.hub.broadcast(stream, text, connection, raw=coder is not None)
+
+
+def _translated(
+    translate: Translate, encode: Callable[[Any, bytes], Frame], key: Any, body: bytes
+) -> Frame | None:
+    try:
+        translated = translate(body)
+    except Exception:  # others hear the stream, too
+        logger.exception("a broadcast could not be translated")
+        return None
+    return None if translated is None else encode(key, translated)
 
 
 def _laned(protocol: ActionCable, policy: str, key: tuple[str, str], body: bytes) -> Frame:

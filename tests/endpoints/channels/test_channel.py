@@ -1052,6 +1052,70 @@ class TestDefining:
         assert hub.subscriber_count("lossy") == 0
 
 
+class TestTranslating:
+    @pytest.fixture(params=["disconnect", "drop_oldest", "keep_latest"])
+    def loud(self, request, cable):
+        @cable.channel
+        class LoudChannel(Channel):
+            overflow = request.param
+            translated = []
+
+            def subscribed(self):
+                self.stream_from("news")
+
+            @staticmethod
+            def translate(body):
+                LoudChannel.translated.append(body)
+                if body == b'"broken"':
+                    raise LookupError
+                return None if body == b'"secret"' else body.upper()
+
+        return LoudChannel
+
+    def test_what_is_broadcast_is_translated_once_for_all(self, cable, client, loud):
+        heard = [client.connect().subscribe(loud) for _ in range(3)]
+        cable.broadcast("news", "hi")
+        assert [one.transmissions for one in heard] == [["HI"]] * 3
+        assert loud.translated == [b'"hi"']
+
+    def test_others_hear_it_as_it_is(self, cable, connection, news, loud):
+        plain, translated = connection.subscribe(news), connection.subscribe(loud)
+        cable.broadcast("news", "hi")
+        assert (plain.transmissions, translated.transmissions) == (["hi"], ["HI"])
+
+    def test_what_is_not_for_its_peers_is_not_sent(self, cable, connection, news, loud):
+        plain, translated = connection.subscribe(news), connection.subscribe(loud)
+        cable.broadcast("news", "secret")
+        assert (plain.transmissions, translated.transmissions) == (["secret"], [])
+
+    def test_an_error_starves_nobody(self, cable, connection, news, loud, caplog):
+        translated, plain = connection.subscribe(loud), connection.subscribe(news)
+        cable.broadcast("news", "broken")
+        assert (plain.transmissions, translated.transmissions) == (["broken"], [])
+        assert "could not be translated" in caplog.text
+
+    def test_what_is_transmitted_is_not_translated(self, connection, loud):
+        subscription = connection.subscribe(loud)
+        subscription.channel.transmit("as it is")
+        assert subscription.transmissions == ["as it is"]
+
+    def test_leaving_is_leaving(self, cable, hub, connection, loud):
+        subscription = connection.subscribe(loud)
+        subscription.unsubscribe()
+        assert hub.subscriber_count("news") == 0
+
+    def test_it_is_no_action(self, connection, loud):
+        subscription = connection.subscribe(loud)
+        subscription.perform("translate")
+        assert "has no action 'translate'" in str(connection.errors[0])
+
+    def test_a_method_cannot_serve_many(self):
+        with pytest.raises(
+            ConfigError, match=r"AChannel\.translate serves many peers at once: make it a @static"
+        ):
+            type("AChannel", (Channel,), {"translate": lambda self, body: body})
+
+
 class TestByHand:
     """As the Raku original has it: ``connection.add_subscription(RoomChannel(connection))``."""
 
