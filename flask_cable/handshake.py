@@ -74,10 +74,13 @@ class Handshake:
 
 
 def _plain(environ: Mapping[str, Any]) -> dict[str, str]:
-    kept = {name: value for name, value in environ.items() if type(value) is str}
-    scheme = kept.get("wsgi.url_scheme", "http")
-    kept = {name: value for name, value in kept.items() if not name.startswith(_LEFT_OUT)}
-    return {**kept, "wsgi.url_scheme": scheme}
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if type(value) is str and not name.startswith(_LEFT_OUT)
+    }
+    kept["wsgi.url_scheme"] = environ.get("wsgi.url_scheme", "http")
+    return kept
 
 
 class SessionSnapshot(dict[str, Any]):

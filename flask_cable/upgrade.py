@@ -43,11 +43,13 @@ class UpgradeResponse(Response):
     """
 
     def __init__(self, takeover: Callable[[Fields], Iterable[bytes]], headers: Fields) -> None:
-        super().__init__(status=101, headers=headers)
+        super().__init__(status=101)
         self._takeover = takeover
+        self._fields = headers
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        fields = [(name, value) for name, value in self.headers if name.lower() not in _NOT_OF_A_101]
+        others = [(name, value) for name, value in self.headers if name.lower() not in _NOT_OF_A_101]
+        fields = [*self._fields, *others]
         environ[KEY].takeover = partial(self._takeover, fields)
         start_response("101 Switching Protocols", fields)
         return ()

@@ -58,11 +58,12 @@ class Route(ABC):
     def view(self, **arguments: Any) -> ResponseReturnValue:
         """Answer a request that asks for a WebSocket."""
         state: CableState = current_app.extensions["cable"]
+        asked: Any = request._get_current_object()  # type: ignore[attr-defined] # a proxy looks up each time
         try:
-            sock = find_socket(request.environ)
+            sock = find_socket(asked.environ)
         except UnsupportedServer as error:
             return self.unsupported(error)
-        return state.runtime(sock).answer(self, request, session)
+        return state.runtime(sock).answer(self, asked, session._get_current_object())  # type: ignore[attr-defined]
 
     def view_http(self, **arguments: Any) -> ResponseReturnValue:
         """Answer any other request."""
