@@ -5,7 +5,8 @@ CableError
 ├── NotReady                    used before ``init_app``, or with no way to tell which app is meant
 ├── UnsupportedServer           this server cannot carry a WebSocket; the message says what to do
 ├── UnauthorizedConnection      ``reject_unauthorized_connection()``
-├── EncodeError                 a value has no JSON form (also a TypeError)
+├── ConnectionClosed            the peer is gone, and somebody waited for a message of it
+├── EncodeError                 a value has no JSON form, or none of the endpoint's (also a TypeError)
 ├── BusError                    the pub/sub server did not take a message, or answer, in time
 ├── ReadOnlySession             a session was written where no response can carry it (also a TypeError)
 └── CommandError                what a peer sent cannot be done; passes through ``rescue_from``
@@ -38,6 +39,20 @@ class UnsupportedServer(CableError):
 
 class UnauthorizedConnection(CableError):
     """Raised by ``Connection.reject_unauthorized_connection()``; nothing after it runs."""
+
+
+class ConnectionClosed(CableError):
+    """There will be no message: the peer is gone, or was told to go.
+
+    Attributes:
+        code: the RFC 6455 code; 1006 when it just vanished.
+        reason: what was said, if anything.
+    """
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(f"the connection was closed with {code}{f': {reason}' if reason else ''}")
+        self.code = code
+        self.reason = reason
 
 
 class EncodeError(CableError, TypeError):

@@ -24,7 +24,7 @@ from .core.connection import Connection
 from .core.debounce import Debounce
 from .core.drain import CODE, REASON, Drain
 from .core.executor import Executor
-from .core.handler import Handler, Rate
+from .core.handler import Handler, Rate, StreamLimits
 from .core.heartbeat import IdleWatch, Liveness
 from .core.hub import Hub
 from .core.outage import Outage
@@ -180,6 +180,7 @@ class Runtime:
             "scope": self.app.app_context,
             "inbox_limit": self.config.inbox_messages,
             "rate": Rate(self.config.messages_per_second, self.config.messages_burst),
+            "stream_limits": StreamLimits(self.config.max_streams, self.config.handshake_timeout),
             "sender": self.app,
         }
 

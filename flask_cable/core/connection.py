@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
-from ..errors import ConfigError, UnauthorizedConnection
+from ..errors import ConfigError, ConnectionClosed, NotReady, UnauthorizedConnection
 from ..protocols.frames import Frame
+from ..streams import Coder, stream_key
 from .callbacks import (
     HookDecorator,
     Hooks,
@@ -27,6 +28,7 @@ from .callbacks import (
 )
 from .executor import Timer
 from .handler import Handler, Rate
+from .streaming import Streams
 
 Job = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -136,6 +138,7 @@ class Connection:
         "__deaf",
         "__inbox",
         "__paused",
+        "__streams",
         "__weakref__",
         "complained",
         "handler",
@@ -175,6 +178,7 @@ class Connection:
         self.__data: Any = None
         self.__busy_until = 0.0
         self.__inbox: deque[Job] | None = None
+        self.__streams: Streams | None = None
         self.__busy = self.__closed = self.__deaf = self.__paused = False
 
     def __repr__(self) -> str:
@@ -245,22 +249,28 @@ class Connection:
         """Send ``data`` to this peer only; False when it is gone. Raises ``EncodeError``."""
         return self.send(self.handler.encode(data))
 
-    def send(self, frame: Frame) -> bool:
-        """Send a frame; dropped, with False, once the connection is closed."""
+    def send(self, message: Any) -> bool:
+        """Send to this peer; dropped, with False, once the connection is closed. Raises ``EncodeError``.
+
+        A ``Frame`` goes out as it is, and anything else as its endpoint encodes it.
+        """
         if self.__closed:
             return False
+        frame: Frame = message if type(message) is Frame else self.handler.encode(message)
         if self.handler.executor.is_home():
             return self.transport.send(frame)
         self.handler.executor.call_home(self.transport.send, frame)
         return True
 
-    def disconnect(self, reason: str | None = None, reconnect: bool = True, code: int = 1000) -> None:
-        """Say in the protocol's words that this is the end, and close with ``code``."""
+    def disconnect(self, reason: str | None = None, reconnect: bool = True, code: int | None = None) -> None:
+        """Say in the protocol's words that this is the end, and close.
+
+        A protocol that has no words for it says so by the close frame's code and reason.
+        """
         if not self.handler.executor.is_home():
             return self.handler.executor.call_home(self.disconnect, reason, reconnect, code)
         if not self.__closed:
-            self.handler.say_disconnect(self, reason, reconnect)
-            self.close(code)
+            self.handler.disconnect(self, reason, reconnect, code)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close with an RFC 6455 code; what the peer said that is still unread is ignored."""
@@ -275,6 +285,65 @@ class Connection:
     def closed(self) -> bool:
         """Whether the peer is gone, or told to go."""
         return self.__closed
+
+    # What it hears, and waits for.
+
+    def stream_from(
+        self, stream: Any, callback: Callable[[Any], Any] | None = None, coder: Coder | None = None
+    ) -> None:
+        """Send what is broadcast to ``stream`` to this peer; once per name, however often it is called.
+
+        When this returns, nothing is missed that is broadcast from then on.
+
+        Args:
+            stream: a name, or an object that ``stream_key`` names.
+            callback: called instead with each message, on the connection's time line. It gets text, or
+                what ``coder`` decodes.
+            coder: decodes what was broadcast with the same coder; not needed for JSON.
+
+        Raises:
+            NotReady: the handshake is not over; in ``connect`` it is too early.
+            TooMany: one more than ``CABLE_MAX_STREAMS``.
+            BusError: the pub/sub adapter did not confirm it in time.
+        """
+        if isinstance(self.transport, _Unattached):
+            raise NotReady("a connection hears streams once it is open, and not in `connect` yet")
+        with self.handler.executor.guard:
+            streams = self.__streams = self.__streams or Streams(self)
+        streams.start(stream_key(stream), callback, coder)
+
+    def stop_stream_from(self, stream: Any) -> bool:
+        """Hear no more of ``stream``; False when it was not heard."""
+        return self.__streams is not None and self.__streams.stop(stream_key(stream))
+
+    def stop_all_streams(self) -> None:
+        """Hear no more of anything."""
+        if self.__streams is not None:
+            self.__streams.stop_all()
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The names of the streams that the connection as a whole hears; channels have their own."""
+        return self.__streams.names if self.__streams is not None else ()
+
+    def receive(self, timeout: float | None = None) -> Any:
+        """Wait for the peer's next message, in a function that serves this connection.
+
+        Returns None when none came within ``timeout`` seconds.
+
+        Raises:
+            ConnectionClosed: the peer is gone, or was told to go, and nothing that it said is left.
+        """
+        return self.handler.receive(self, timeout)
+
+    def __iter__(self) -> Iterator[Any]:
+        """The peer's messages as ``receive`` returns them, until it is gone."""
+        while True:
+            try:
+                message = self.receive()
+            except ConnectionClosed:
+                return
+            yield message
 
     def add_subscription(self, channel: Any) -> Connection:
         """Subscribe ``channel``, which the connection keeps unless it is rejected."""

@@ -29,6 +29,16 @@ class Rate(NamedTuple):
     burst: float
 
 
+class StreamLimits(NamedTuple):
+    """Bounds of what a connection hears: how many streams, and seconds until one of them is live."""
+
+    maximum: int = 1000
+    live_within: float = 10.0
+
+
+CLOSE_CODES = {"server_restart": 1012, "too_slow": 1013, "idle_timeout": 1001}
+"""How a close frame says why, to peers whose protocol has no words for it; 1000 for all other reasons."""
+
 Scope = Callable[[], AbstractContextManager[Any]]
 
 
@@ -46,6 +56,7 @@ class Handler(ABC):
         scope: makes the context that user code runs in, afresh for each piece of work.
         inbox_limit: how many messages of one peer may wait before its socket is not read any more.
         rate: how many messages of one peer are taken; past it close 1008. None takes all.
+        stream_limits: bounds of ``connection.stream_from``.
         counts: what was refused or failed, by kind.
         sender: who sends the signals: the Flask application.
     """
@@ -60,6 +71,7 @@ class Handler(ABC):
         scope: Scope = nullcontext,
         inbox_limit: int = 1000,
         rate: Rate | None = None,
+        stream_limits: StreamLimits = StreamLimits(),  # noqa: B008 - a constant
         sender: Any = None,
     ) -> None:
         self.hub = hub
@@ -69,6 +81,7 @@ class Handler(ABC):
         self.scope = scope
         self.inbox_limit = inbox_limit
         self.rate = rate
+        self.stream_limits = stream_limits
         self.sender = sender
         self.counts: Counter[str] = Counter()
 
@@ -92,12 +105,15 @@ class Handler(ABC):
         """A whole message came: text is ``str``, binary is ``bytes``."""
 
     def handle_close(self, connection: Connection, code: int, reason: str) -> None:
-        """The peer is gone: it is watched and listed no more."""
+        """The peer is gone: it is watched and listed no more, and hears nothing."""
         for watch in self.watches:
             watch.discard(connection)
         if self.registry is not None:
             self.registry.remove(connection)
-        self.closed(connection, code, reason)
+        try:
+            connection.stop_all_streams()
+        finally:
+            self.closed(connection, code, reason)
 
     @abstractmethod
     def closed(self, connection: Connection, code: int, reason: str) -> None:
@@ -118,9 +134,31 @@ class Handler(ABC):
     def encode(self, data: Any) -> Frame:
         """Make the frame of ``connection.transmit(data)``. Raises ``EncodeError``."""
 
+    def encode_broadcast(self, key: Any, body: bytes) -> Frame:
+        """Make the frame of a broadcast for all connections that ``stream_from`` it; ``body`` is its JSON."""
+        return Frame(body)
+
+    def disconnect(
+        self, connection: Connection, reason: str | None, reconnect: bool, code: int | None
+    ) -> None:
+        """Tell the peer that this is the end, and close: with ``code``, or else the one that says why."""
+        if self.say_disconnect(connection, reason, reconnect):
+            connection.close(code or 1000)
+        else:
+            connection.close(code or CLOSE_CODES.get(reason or "", 1000), reason or "")
+
     @abstractmethod
-    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
-        """Tell the peer in the protocol's words that this is the end, and whether to come back."""
+    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> bool | None:
+        """Tell the peer in the protocol's words that this is the end, and whether to come back.
+
+        Returns True where the protocol has such words; elsewhere the close frame says it.
+        """
+
+    # What is waited for.
+
+    def receive(self, connection: Connection, timeout: float | None) -> Any:
+        """Wait for a message, where a function of its own serves each connection; elsewhere an error."""
+        raise RuntimeError("messages are handed to this connection's handler; nobody can wait for them")
 
     # What goes wrong.
 

@@ -251,11 +251,11 @@ class Hub:
         if audience.members:
             body = text.encode() if head[:1] == "j" else _as_json(text)
             for (encode, key), members in list(audience.members.items()):
-                frame = encode(key, body)
+                frame = _encoded(encode, key, body)
                 if frame is not None:
                     _fan_out(frame, list(members), skipped)
         for listener, owner in list(audience.listeners.items()):
-            if owner is not None and owner.id == skipped:
+            if skipped and owner is not None and owner.id == skipped:
                 continue
             if listener in audience.listeners:  # it may have left while others were called
                 _isolated(listener, text)
@@ -268,6 +268,14 @@ class Hub:
         if not colon or not (number.isascii() and number.isdigit()):
             return None
         return int(number) if node == self.node else 0
+
+
+def _encoded(encode: Encode, key: Any, body: bytes) -> Frame | None:
+    try:
+        return encode(key, body)
+    except Exception:
+        logger.exception("a broadcast could not be encoded")
+        return None
 
 
 def _fan_out(frame: Frame, members: list[Connection], skipped: int) -> None:

@@ -115,7 +115,7 @@ class Registry(Mapping[int, Connection]):
 
 
 def disconnect_each(
-    connections: Iterable[Connection], reason: str | None, reconnect: bool, code: int = 1000
+    connections: Iterable[Connection], reason: str | None, reconnect: bool, code: int | None = None
 ) -> None:
     """Disconnect these; one that fails keeps none of the others."""
     for connection in connections:

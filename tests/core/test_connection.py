@@ -14,7 +14,7 @@ from flask_cable.core.callbacks import before_command, rescue_from
 from flask_cable.core.connection import Connection
 from flask_cable.core.executor import Job, ManualExecutor
 from flask_cable.core.handler import Rate
-from flask_cable.errors import ConfigError, UnauthorizedConnection
+from flask_cable.errors import ConfigError, ConnectionClosed, UnauthorizedConnection
 from flask_cable.protocols.frames import Frame
 
 
@@ -281,11 +281,42 @@ def test_a_dropped_frame_is_told() -> None:
     assert not connection.transmit(1)
 
 
+def test_a_frame_is_sent_as_it_is_and_anything_else_as_the_endpoint_encodes_it() -> None:
+    connection, wire = attached()
+    assert connection.send(Frame(b"as it is"))
+    assert connection.send({"a": 1})
+    assert wire.sent == [b"as it is", b'{"a": 1}']
+
+
 def test_after_the_end_nothing_is_sent() -> None:
     connection, wire = attached()
     connection.close()
     assert not connection.transmit(1)
+    assert not connection.send(object())
     assert wire.sent == []
+
+
+def test_a_handler_that_is_handed_messages_lets_nobody_wait_for_them() -> None:
+    connection, _ = attached()
+    for wait in (connection.receive, lambda: next(iter(connection))):
+        with pytest.raises(RuntimeError, match="nobody can wait"):
+            wait()
+
+
+def test_messages_may_be_iterated_until_the_peer_is_gone() -> None:
+    handler = RecordingHandler()
+    said: list[Any] = ["a", None, "b"]
+
+    def receive(connection: Connection, timeout: float | None) -> Any:
+        if not said:
+            raise ConnectionClosed(1001, "bye")
+        return said.pop(0)
+
+    handler.receive = receive  # type: ignore[method-assign]
+    connection, _ = attached(handler)
+    assert list(connection) == ["a", None, "b"]
+    with pytest.raises(ConnectionClosed, match="closed with 1001: bye"):
+        connection.receive(timeout=1.0)
 
 
 def test_elsewhere_everything_goes_home_first() -> None:

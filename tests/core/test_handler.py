@@ -14,6 +14,7 @@ from flask_cable.core.handler import Handler, Rate
 from flask_cable.core.hub import Hub
 from flask_cable.protocols.frames import Frame
 from flask_cable.pubsub.memory import MemoryPubSub
+from flask_cable.transports.loopback import LoopbackTransport
 
 
 class RecordingHandler(Handler):
@@ -37,8 +38,9 @@ class RecordingHandler(Handler):
     def encode(self, data: Any) -> Frame:
         return Frame(json.dumps(data).encode())
 
-    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
+    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> bool:
         connection.send(Frame(f"disconnect {reason} {reconnect}".encode()))
+        return True
 
     def failed(self, connection: Connection, error: BaseException) -> None:
         self.errors.append(error)
@@ -88,3 +90,45 @@ def test_peers_that_are_too_slow_or_too_fast_are_counted_and_logged(caplog: pyte
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
     assert "connection 7: does not read" in caplog.text
     assert "CABLE_MESSAGES_PER_SECOND" in caplog.text
+
+
+class WordlessHandler(RecordingHandler):
+    """A protocol with no words for the end."""
+
+    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
+        self.calls.append(("say_disconnect", reason, reconnect))
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "said"),
+    [
+        (None, None, (1000, "")),
+        ("remote", None, (1000, "remote")),
+        ("server_restart", None, (1012, "server_restart")),
+        ("too_slow", None, (1013, "too_slow")),
+        ("idle_timeout", None, (1001, "idle_timeout")),
+        ("too_slow", 4000, (4000, "too_slow")),
+    ],
+)
+def test_where_a_protocol_has_no_words_the_close_frame_says_why(
+    reason: str | None, code: int | None, said: tuple[int, str]
+) -> None:
+    handler = WordlessHandler()
+    connection = Connection(handler, 7)
+    transport = LoopbackTransport(connection)
+    connection.attach(transport)
+    connection.disconnect(reason, reconnect=True, code=code)
+    assert transport.closed_with == said
+    assert handler.calls == [("say_disconnect", reason, True), ("closed", *said)]
+
+
+def test_a_protocol_with_words_closes_plainly() -> None:
+    connection = Connection(RecordingHandler(), 7)
+    transport = LoopbackTransport(connection)
+    connection.attach(transport)
+    connection.disconnect("too_slow")
+    assert (transport.sent, transport.closed_with) == (["disconnect too_slow True"], (1000, ""))
+
+
+def test_a_broadcast_is_its_json_unless_a_style_says_otherwise() -> None:
+    assert RecordingHandler().encode_broadcast(None, b"[1]").payload == b"[1]"

@@ -121,8 +121,9 @@ class ChannelsHandler(Handler):
     def encode(self, data: Any) -> Frame:
         return Frame(self.protocol.json.encode(data))
 
-    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
+    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> bool:
         connection.send(self.protocol.disconnect(reason, reconnect))
+        return True
 
     def turn_away(self, connection: Connection) -> None:
         connection.disconnect("unauthorized", reconnect=False)
