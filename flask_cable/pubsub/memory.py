@@ -183,6 +183,11 @@ class MemoryStore(Store):
             log = self._logs.get(key)
             return log.since(offset) if log is not None and log.until > self._clock() else None
 
+    def last(self, key: str, count: int) -> list[Entry]:
+        with self._lock:
+            log = self._logs.get(key)
+            return log.last(count) if log is not None and log.until > self._clock() else []
+
 
 class _Log:
     """The last lines of one log. It begins at a time, so that one that is made anew goes on above the old."""
@@ -205,6 +210,9 @@ class _Log:
         if not self._gone <= offset <= self._last:
             return None
         return [entry for entry in self._entries if entry.offset > offset]
+
+    def last(self, count: int) -> list[Entry]:
+        return list(self._entries)[-count:]
 
 
 def _node_of(owner: str) -> str:

@@ -92,5 +92,9 @@ class Store(ABC):
     def since(self, key: str, offset: int) -> list[Entry] | None:
         """The lines after ``offset``; None when some of them are gone, so that there is a gap."""
 
+    @abstractmethod
+    def last(self, key: str, count: int) -> list[Entry]:
+        """The last ``count`` lines that there are, the oldest first; none when there is no such log."""
+
     def stop(self) -> None:  # noqa: B027 - an adapter without connections has nothing to stop
         """Give back connections."""

@@ -158,6 +158,17 @@ class StoreContract:
         assert store.since("log", old) is None
         assert store.append("log", "2", 10, TTL) > old
 
+    def test_the_last_lines_are_read_without_an_offset(self, store: Store, other: Store) -> None:
+        offsets = [store.append("log", str(n), 3, TTL) for n in range(5)]
+        lines = [Entry(offsets[n], str(n)) for n in (2, 3, 4)]
+        assert [other.last("log", count) for count in (1, 3, 9)] == [lines[2:], lines, lines]
+        assert store.last("never", 3) == []
+
+    def test_a_forgotten_log_has_no_last_lines(self, store: Store) -> None:
+        store.append("log", "1", 10, TTL)
+        self.pass_by(TTL + 1)
+        assert store.last("log", 10) == []
+
     def test_it_may_be_stopped_twice(self, store: Store) -> None:
         store.stop()
         store.stop()
