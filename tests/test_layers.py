@@ -59,6 +59,8 @@ OTHERS: dict[str, set[str]] = {
     "protocols": {"orjson", "websockets"},
     "executors": {"gevent", "greenlet"},
     "pubsub.redis": {"redis"},
+    "pubsub.redis_store": {"redis"},
+    "pubsub.postgres_connection": {"psycopg"},
     "pubsub.resp": {"hiredis"},
     "transports.native": {"gevent", "websockets"},
     "transports.simple_websocket": {"simple_websocket"},
@@ -96,7 +98,7 @@ WITHOUT: dict[str, set[str]] = {"protocols": {"logging"}}
 OPTIONAL = (
     *("flask", "werkzeug", "jinja2", "markupsafe", "click", "itsdangerous", "sqlalchemy"),
     *("gevent", "greenlet", "gunicorn", "geventwebsocket", "simple_websocket", "wsproto", "orjson", "pytest"),
-    *("redis", "hiredis"),
+    *("redis", "hiredis", "psycopg"),
 )
 
 

@@ -26,6 +26,7 @@ ADAPTERS = {
     **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), (".redis", "RedisPubSub")),
     **dict.fromkeys(("redis+sentinel", "rediss+sentinel"), (".redis", "RedisPubSub")),
     **dict.fromkeys(("redis+cluster", "rediss+cluster"), (".redis", "RedisPubSub")),
+    **dict.fromkeys(("postgresql", "postgres"), (".postgres", "PostgresPubSub")),
 }
 """URL scheme -> module and class; a class is made as ``RedisPubSub(url, options)``."""
 

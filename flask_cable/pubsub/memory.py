@@ -122,9 +122,9 @@ class MemoryStore(Store):
     def claim(self, name: str, owner: str) -> str:
         with self._lock:
             holder = self._owner(name)
-            if holder is None:
+            if holder is None and self._lives(_node_of(owner)):
                 self._owners[name] = holder = owner
-            return holder
+            return holder or ""
 
     def release(self, name: str, owner: str) -> bool:
         with self._lock:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from ..errors import BusError
+from ..errors import BusError, ConfigError
 from .base import Callback, Done, MakeEvent, PubSub, Watcher
 from .envelope import Envelope
 from .listening import Incoming, Listener
 from .sending import Outgoing, Sender
+from .store import Store
 
 logger = logging.getLogger("flask_cable")
 
@@ -56,6 +57,7 @@ class NetworkPubSub(PubSub):
         self.name = described(url)
         self.timeout = self.options.timeout
         self.envelope = Envelope(self.options.secrets)
+        self._store: Store | None = None
         self._incoming = Incoming(self.listen, self.envelope, self.timeout, self.name)
         self._outgoing = Outgoing(self.connect, self.timeout, self.options.buffer, self.options.queue)
 
@@ -69,6 +71,10 @@ class NetworkPubSub(PubSub):
     def connect(self) -> Sender:
         """Open a connection that publishes; may block for ``timeout``. Raises any error when it cannot."""
 
+    @abstractmethod
+    def make_store(self) -> Store:
+        """The store on the same server, which connects with its first use."""
+
     def address(self, stream: str) -> str:
         """Where the server has a stream: its name behind the prefix. Different streams never share one.
 
@@ -77,6 +83,12 @@ class NetworkPubSub(PubSub):
         return self.options.prefix + stream
 
     # The port.
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            self._store = self.make_store()
+        return self._store
 
     def publish(self, stream: str, message: str, make_event: MakeEvent = threading.Event) -> None:
         outcome = _Outcome(make_event())
@@ -118,6 +130,8 @@ class NetworkPubSub(PubSub):
     def stop(self) -> None:
         self._outgoing.stop()
         self._incoming.stop()
+        if self._store is not None:
+            self._store.stop()
 
 
 class _Outcome:
@@ -135,6 +149,9 @@ class _Outcome:
 
 
 def described(url: str) -> str:
-    """A URL as it may be logged: without user, password and query."""
-    parts = urlsplit(url)
+    """A URL as it may be logged: without user, password and query. Raises ``ConfigError``."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ConfigError(f"CABLE_URL: {error}") from None
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import random
+import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..errors import BusError, ConfigError
+from .lending import is_ready
 from .listening import Heard, Listener, Waiter
 from .network import BusOptions, NetworkPubSub
 from .resp import make_reader
@@ -39,9 +41,10 @@ class RedisPubSub(NetworkPubSub):
         super().__init__(url, options)
         self._places = _places(url, self.timeout)
 
-    @property
-    def store(self) -> Store:
-        raise ConfigError(f"{self.name} has no store yet")
+    def make_store(self) -> Store:
+        from .redis_store import RedisStore
+
+        return RedisStore(self._open, self.name, self.options.prefix, self.timeout)
 
     def listen(self) -> Listener:
         return RedisListener(self._open())
@@ -49,11 +52,11 @@ class RedisPubSub(NetworkPubSub):
     def connect(self) -> Sender:
         return RedisSender(self._open())
 
-    def _open(self) -> Any:
-        """Connect to the first place that answers."""
+    def _open(self, **at: Any) -> Any:
+        """Connect to the first place that answers; ``at`` wins over what the URL says."""
         problem: Exception = BusError("no server is known")
         for place in self._places():
-            connection = place()
+            connection = place(**at)
             try:
                 connection.connect()
                 return connection
@@ -138,13 +141,17 @@ class RedisSender(Sender):
                 refused[place] = error
         return refused
 
+    @property
+    def is_stale(self) -> bool:
+        return is_ready(self._connection._sock.fileno(), select.POLLIN, 0)
+
     def close(self) -> None:
         self._connection.disconnect()
 
 
 # Where the servers are.
 
-Place = Callable[[], Any]
+Place = Callable[..., Any]
 
 
 def _places(url: str, timeout: float) -> Callable[[], Sequence[Place]]:
@@ -174,7 +181,7 @@ def _place(url: str, timeout: float, **fixed: Any) -> Place:
         pool.make_connection()  # which connects to nothing yet, but says what is wrong with the URL
     except (ValueError, TypeError) as error:
         raise ConfigError(f"CABLE_URL: {error}") from None
-    return lambda: pool.connection_class(**pool.connection_kwargs)
+    return lambda **at: pool.connection_class(**{**pool.connection_kwargs, **at})
 
 
 def _settings(timeout: float) -> dict[str, Any]:

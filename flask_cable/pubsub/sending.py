@@ -28,6 +28,10 @@ FIRST, LONGEST = 0.1, 5.0
 """Seconds until the first and until a late try to reach a server again, halved at random."""
 
 
+REST = 1.0
+"""Seconds without a message after which it is looked whether the server has hung up."""
+
+
 class Sender(ABC):
     """A connection that publishes; used by one thread at a time."""
 
@@ -38,6 +42,11 @@ class Sender(ABC):
         Returns why it refused some, by their place; they are not tried again. Bounded in time. Raises
         any error when the connection is broken: it is then closed, and another one opened.
         """
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the server has hung up on an idle connection; not waited for."""
+        return False
 
     @abstractmethod
     def close(self) -> None:
@@ -89,6 +98,7 @@ class Outgoing:
         self._queue: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
         self._kept: deque[_Letter] = deque()
         self._sender: Sender | None = None
+        self._sent_at = 0.0
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
         self._away: BusError | None = None
@@ -175,9 +185,7 @@ class Outgoing:
         if not letters:
             return True
         try:
-            if self._sender is None:
-                self._sender = self._connect()
-            refused = self._sender.send([(letter.address, letter.payload) for letter in letters])
+            refused = self._connected().send([(letter.address, letter.payload) for letter in letters])
         except Exception as error:
             self._failed(letters, error)
             return False
@@ -186,6 +194,16 @@ class Outgoing:
             why = refused.get(place)
             letter.tell(None if why is None else BusError(f"the server refused a message: {why}"))
         return True
+
+    def _connected(self) -> Sender:
+        """The connection; after a rest a new one if nobody is at its other end any more."""
+        now = time.monotonic()
+        if self._sender is not None and now - self._sent_at > REST and self._sender.is_stale:
+            self._hang_up()
+        if self._sender is None:
+            self._sender = self._connect()
+        self._sent_at = now
+        return self._sender
 
     def _take(self) -> list[_Letter]:
         """The next round trip's messages, those left out that nobody waits for any more."""

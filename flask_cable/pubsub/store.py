@@ -44,7 +44,8 @@ class Store(ABC):
     def claim(self, name: str, owner: str) -> str:
         """Take a name that nobody has; returns who has it now, which is ``owner`` when that went well.
 
-        Of several that race for one name exactly one wins. An owner whose node has no lease has nothing.
+        Of several that race for one name exactly one wins. An owner whose node has no lease gets nothing:
+        ``""`` says that nobody has the name, and that its node has to ``beat`` first.
         """
 
     @abstractmethod
@@ -59,7 +60,7 @@ class Store(ABC):
 
     @abstractmethod
     def set_count(self, key: str, node: str, count: int) -> None:
-        """Say how many this node counts under ``key``; 0 forgets it."""
+        """Say how many this node counts under ``key``; 0 forgets it. Without a lease nothing is counted."""
 
     @abstractmethod
     def counts(self, key: str) -> dict[str, int]:
@@ -85,7 +86,8 @@ class Store(ABC):
     def append(self, key: str, text: str, limit: int, ttl: float) -> int:
         """Add a line to a log of the last ``limit``, kept until ``ttl`` seconds pass without one.
 
-        Returns its offset: greater than that of every line before it, also of those that are gone.
+        Returns its offset: greater than that of every line before it, also of those that are gone. ``limit``
+        is 1 at least.
         """
 
     @abstractmethod

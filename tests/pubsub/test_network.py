@@ -10,7 +10,7 @@ import pytest
 from pubsub.test_listening import Server as ListeningServer
 
 from flask_cable.errors import BusError
-from flask_cable.pubsub import BusOptions, NetworkPubSub, Store
+from flask_cable.pubsub import BusOptions, MemoryStore, NetworkPubSub, Store
 from flask_cable.pubsub.listening import Listener
 from flask_cable.pubsub.network import described
 from flask_cable.pubsub.sending import Sender
@@ -43,9 +43,8 @@ class FakePubSub(NetworkPubSub):
         self.free = threading.Event()
         self.free.set()
 
-    @property
-    def store(self) -> Store:
-        raise NotImplementedError
+    def make_store(self) -> Store:
+        return MemoryStore()
 
     def listen(self) -> Listener:
         return self.server.listen()

@@ -25,6 +25,7 @@ class Server:
         self.up = True
         self.tries = 0
         self.refuses = ""
+        self.hung_up = False
         self.quick = threading.Event()
         self.quick.set()
 
@@ -48,6 +49,10 @@ class Line(Sender):
         texts = [payload.decode() for _, payload in messages]
         self.server.got += [text for text in texts if text != self.server.refuses]
         return {n: ValueError("no") for n, text in enumerate(texts) if text == self.server.refuses}
+
+    @property
+    def is_stale(self) -> bool:
+        return self.server.hung_up
 
     def close(self) -> None:
         self.server.open -= 1
@@ -252,3 +257,17 @@ def test_who_raises_when_told_hinders_no_other(
     assert told == [None]
     assert "could not be told" in caplog.text
     assert caplog.records[-1].levelno == logging.ERROR
+
+
+@pytest.mark.parametrize("rest", [0.0, 60.0])
+def test_after_a_rest_it_is_looked_whether_the_server_hung_up(
+    server: Server, make: Any, monkeypatch: pytest.MonkeyPatch, rest: float
+) -> None:
+    monkeypatch.setattr(sending, "REST", rest)
+    out, told = make(), Told()
+    for tried, hung_up in enumerate((False, True, False)):
+        server.hung_up = hung_up
+        out.post("news", b"1", told)
+        eventually(lambda tried=tried: len(told) == len(server.trips) > tried, "it is sent")
+    assert told == [None] * 3
+    assert (server.tries, server.open) == ((1, 1) if rest else (2, 1))

@@ -97,7 +97,11 @@ def _programs() -> Path:
 KINDS = {
     "redis": Kind(("redis", "redis_server"), "redis://127.0.0.1:{}/0", _redis, _redis_answers),
     "postgres": Kind(
-        ("postgres",), "postgresql://cable@127.0.0.1:{}/postgres", _postgres, _postgres_answers, _initdb
+        ("psycopg", "postgres"),
+        "postgresql://cable@127.0.0.1:{}/postgres",
+        _postgres,
+        _postgres_answers,
+        _initdb,
     ),
     "nats": Kind(("nats_server",), "nats://127.0.0.1:{}", _nats, _nats_answers),
 }

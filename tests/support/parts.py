@@ -66,6 +66,7 @@ PARTS = {
     "redis": module("redis"),
     "hiredis": module("hiredis"),
     "redis_server": program("redis-server", "install Redis or Valkey"),
+    "psycopg": module("psycopg"),
     "nats_server": program("nats-server", "install nats-server"),
     "postgres": Part(lambda: postgres() is not None, "install PostgreSQL's server"),
     "chromium": Part(
