@@ -1,6 +1,6 @@
 """Flask-Cable: the real-time layer for Flask.
 
-``Cable`` is loaded when it is first asked for, so that what is below it works without Flask.
+``Cable`` and ``Broadcastable`` are loaded when first asked for, so that what is below works without Flask.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,11 @@ from .endpoints.channels import Channel, periodically
 from .streams import JsonCoder, broadcasting_for, stream_key
 
 if TYPE_CHECKING:
+    from .broadcasting import Broadcastable
     from .extension import Cable
 
 __all__ = [
+    "Broadcastable",
     "Cable",
     "Channel",
     "Connection",
@@ -47,4 +49,8 @@ def __getattr__(name: str) -> Any:
         from .extension import Cable
 
         return Cable
+    if name == "Broadcastable":
+        from .broadcasting import Broadcastable
+
+        return Broadcastable
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -37,3 +37,6 @@ backend_restored = _signals.signal("cable-backend-restored")
 
 broadcasting = _signals.signal("cable-broadcasting")
 """A message goes out to a stream: ``stream``, ``text`` (its JSON, or what the coder made of it)."""
+
+broadcast_failed = _signals.signal("cable-broadcast-failed")
+"""A change of a model was committed and could not be shown or broadcast: ``record``, ``error``."""

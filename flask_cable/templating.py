@@ -7,7 +7,7 @@ from collections import ChainMap
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
-from flask import Flask, current_app, has_request_context, request
+from flask import Flask, current_app, has_app_context, has_request_context, request
 from jinja2 import Environment
 from markupsafe import Markup
 
@@ -62,7 +62,9 @@ def _attribute(name: str, value: Any) -> Markup:
 
 
 def state_of_current_app() -> CableState:
-    """The current application's cable. Raises ``NotReady`` where it has none."""
+    """The current application's cable. Raises ``NotReady`` where there is none."""
+    if not has_app_context():
+        raise NotReady("there is no application here: use `with app.app_context():`")
     state: CableState | None = current_app.extensions.get("cable")
     if state is None:
         raise NotReady("this application has no Cable: call cable.init_app(app) first")

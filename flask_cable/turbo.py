@@ -12,7 +12,21 @@ from typing import Any
 from flask import Request, Response, current_app, has_request_context, render_template, request
 from markupsafe import Markup
 
-from .protocols.turbo import MIME, REQUEST_ID, element, message
+from .protocols.turbo import MIME, REQUEST_ID, dom_id, element, message
+from .signed_streams import SignedStreamsChannel, StreamsChannel
+from .templating import render_broadcast, turbo_stream_from
+
+__all__ = [
+    "SignedStreamsChannel",
+    "StreamsChannel",
+    "can_turbo_stream",
+    "dom_id",
+    "render_broadcast",
+    "turbo_request_id",
+    "turbo_stream",
+    "turbo_stream_from",
+    "turbo_stream_response",
+]
 
 LONGEST_REQUEST_ID = 100
 """Characters; Turbo's are UUIDs of 36."""

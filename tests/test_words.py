@@ -41,7 +41,7 @@ FOREIGN: dict[str, tuple[str, tuple[str, ...]]] = {
         "connection or transport",
         ("transports/*", "executors.py", "pubsub/*", "sockets.py", "upgrade.py", *SOCKET_IO, *PAGE_SOCKETS),
     ),
-    "session": ("connection", (*FLASKS_SESSION, *PAGE_SOCKETS, *SOCKET_IO)),
+    "session": ("connection", (*FLASKS_SESSION, "broadcasting/commits.py", *PAGE_SOCKETS, *SOCKET_IO)),
     "sid": ("connection id", SOCKET_IO),
     # transport: what moves its bytes
     "driver": ("transport", NOWHERE),
@@ -55,7 +55,7 @@ FOREIGN: dict[str, tuple[str, tuple[str, ...]]] = {
         "stream, or registry.Group",
         ("core/registry.py", "endpoints/behaviour.py", "extension.py", "cli.py"),
     ),
-    "broadcasting": ("stream", ("streams.py", "signals.py", "endpoints/channels/*", "broadcasting.py")),
+    "broadcasting": ("stream", ("streams.py", "signals.py", "endpoints/channels/*", "broadcasting/*")),
     # hub: this process's stream -> subscribers
     "manager": ("hub or adapter", NOWHERE),
     "channel layer": ("hub", NOWHERE),

@@ -50,6 +50,7 @@ class Journal:
         self._apps.add(app)
         signals.broadcasting.connect(self._note_broadcast, sender=app)
         signals.command_failed.connect(self._note_error, sender=app)
+        signals.broadcast_failed.connect(self._note_failed_broadcast, sender=app)
 
     def add(self, client: CableClient) -> None:
         """Take in one more client."""
@@ -67,6 +68,7 @@ class Journal:
             del self._app.extensions[JOURNAL]
             signals.broadcasting.disconnect(self._note_broadcast, sender=self._app)
             signals.command_failed.disconnect(self._note_error, sender=self._app)
+            signals.broadcast_failed.disconnect(self._note_failed_broadcast, sender=self._app)
             self._apps |= self._aside
             self._app.config.update(self._settings)
             state_of(self._app).reset()
@@ -78,6 +80,9 @@ class Journal:
         self.errors.append((connection, error))
         if not isinstance(error, CommandError):
             self._unseen.append(error)
+
+    def _note_failed_broadcast(self, sender: Flask, record: object, error: BaseException) -> None:
+        self._unseen.append(error)
 
     def take_unseen(self) -> list[BaseException]:
         """The application's errors since the last call."""

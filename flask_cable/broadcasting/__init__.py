@@ -1,0 +1,9 @@
+"""Broadcasting from models.
+
+``model.py`` is what users mix into a class; ``commits.py`` listens to SQLAlchemy for those that are mapped;
+``changes.py`` keeps what a transaction has changed until it is known how it ends.
+"""
+
+from .model import Broadcastable
+
+__all__ = ["Broadcastable"]
