@@ -96,11 +96,12 @@ def test_no_action_is_there_to_be_called(world: Any) -> None:
 
 
 def test_keys_may_be_rotated() -> None:
-    old, _ = make(SECRET_KEY="old")
-    _, client = make(SECRET_KEY="new", SECRET_KEY_FALLBACKS=["old"])
-    assert subscribe(client, "$pubsub", old.signed_stream_name("x")).confirmed
+    (old, before), (_, client) = make(SECRET_KEY="old"), make(SECRET_KEY="new", SECRET_KEY_FALLBACKS=["old"])
+    signed = old.signed_stream_name("x")
+    assert subscribe(before, "$pubsub", signed).confirmed
+    assert subscribe(client, "$pubsub", signed).confirmed
     _, client = make(SECRET_KEY="new")
-    assert subscribe(client, "$pubsub", old.signed_stream_name("x")).rejected
+    assert subscribe(client, "$pubsub", signed).rejected
 
 
 def test_without_a_secret_nothing_is_accepted_and_it_is_said_why() -> None:
