@@ -17,6 +17,8 @@ from .core.callbacks import (
 )
 from .core.connection import Connection
 from .endpoints.channels import Channel, periodically
+from .publisher import Publisher
+from .pubsub import ExternalPubSub
 from .streams import JsonCoder, broadcasting_for, stream_key
 
 if TYPE_CHECKING:
@@ -28,7 +30,9 @@ __all__ = [
     "Cable",
     "Channel",
     "Connection",
+    "ExternalPubSub",
     "JsonCoder",
+    "Publisher",
     "after_command",
     "after_subscribe",
     "after_unsubscribe",

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from .config import Config
 from .doctor import diagnose
 from .endpoints.channels import Channel
+from .errors import CableError
+from .publisher import Publisher
+from .runtime import open_bus
 
 COLOURS = {"ok": "green", "info": "blue", "warn": "yellow", "fail": "red"}
 
@@ -31,6 +40,67 @@ def _show_channel(name: str, channel: type[Channel]) -> None:
     for callback, every in channel.periodic_timers:
         label = callback if isinstance(callback, str) else getattr(callback, "__qualname__", repr(callback))
         click.echo(f"  timer    {label} every {every:g} s")
+
+
+@cable_commands.command("broadcast")
+@click.argument("stream")
+@click.argument("message", metavar="JSON")
+def broadcast(stream: str, message: str) -> None:
+    """Send JSON to everybody who hears STREAM, in every serving process.
+
+    For example: flask cable broadcast chat:lobby '{"text": "back in five minutes"}'
+    """
+    value = _json(message)
+    with _publisher() as publisher:
+        publisher.broadcast(stream, value)
+    click.echo(f"published to {stream}")
+
+
+@cable_commands.command("disconnect")
+@click.option(
+    "--identifier",
+    "identifiers",
+    multiple=True,
+    required=True,
+    metavar="NAME=VALUE",
+    help="Who: current_user=7, or current_user=User:7 for an object. Of several all have to match.",
+)
+@click.option("--no-reconnect", is_flag=True, help="Tell them not to come back.")
+def disconnect(identifiers: tuple[str, ...], no_reconnect: bool) -> None:
+    """Disconnect peers by their identifiers, in every serving process.
+
+    For example: flask cable disconnect --identifier current_user=7
+    """
+    where = dict(map(_name_and_value, identifiers))
+    with _publisher() as publisher:
+        current_app.extensions["cable"].cable.remote_connections.where(**where)  # which knows the names
+        publisher.disconnect(where, reconnect=not no_reconnect)
+    click.echo(f"told every process to disconnect {', '.join(identifiers)}")
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; text needs its quotes: '\"hello\"'", param_hint="JSON") from None
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals or not value:
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--identifier")
+    return name, value
+
+
+@contextmanager
+def _publisher() -> Iterator[Publisher]:
+    """The application's own adapter, to publish with; what goes wrong is told in one line."""
+    cable, config = current_app.extensions["cable"].cable, Config(current_app.config)
+    try:
+        with Publisher(open_bus(cable, config)) as publisher:
+            yield publisher
+    except (CableError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 @cable_commands.command("doctor")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from support.backends import Backend
+from support.wire import eventually
 
-from flask_cable import Cable, Channel, cli, periodically
+from flask_cable import Cable, Channel, Connection, cli, periodically
+from flask_cable.core.registry import CONTROL
 from flask_cable.doctor import Finding
+from flask_cable.pubsub import open_pubsub
 
 
 class ChatChannel(Channel):
@@ -47,9 +54,10 @@ def run(app: Flask, *args: str) -> tuple[int, list[str]]:
 def test_the_commands_are_listed(app: Flask) -> None:
     code, lines = run(app, "--help")
     assert code == 0
-    text = "\n".join(lines)
-    assert "channels  List the channels, their actions and their timers." in text
-    assert "doctor    Check whether the deployment will carry WebSockets." in text
+    text = re.sub(" +", " ", "\n".join(lines))
+    assert "channels List the channels, their actions and their timers." in text
+    assert "broadcast Send JSON" in text
+    assert "doctor Check whether the deployment will carry WebSockets." in text
 
 
 def test_channels_are_listed_with_their_actions_and_timers(app: Flask) -> None:
@@ -148,3 +156,105 @@ def test_the_flask_command_finds_it(tmp_path: Path) -> None:
     assert levels <= {"ok", "info", "warn", "fail"}
     assert "worker class" in ran.stdout
     assert ran.stderr == ""
+
+
+# Reaching peers from a shell.
+
+
+class Hearer:
+    """A serving process, as far as the server between can tell."""
+
+    def __init__(self, url: str) -> None:
+        self.bus = open_pubsub(url)
+        self.heard: list[tuple[str, str]] = []
+        for stream in ("news", CONTROL):
+            self.bus.subscribe(stream, partial(self._hear, stream))
+        eventually(lambda: self.bus.is_live, "it is live")
+
+    def _hear(self, stream: str, message: str) -> None:
+        self.heard.append((stream, message))
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[Backend]:
+    with Backend("redis") as backend:
+        yield backend
+
+
+@pytest.fixture
+def hearer(backend: Backend) -> Iterator[Hearer]:
+    hearer = Hearer(backend.url)
+    yield hearer
+    hearer.bus.stop()
+
+
+class UserConnection(Connection):
+    identified_by = ("current_user", "tenant")
+
+
+def serving(url: str | None) -> Flask:
+    app = Flask("shop")
+    app.config["CABLE_URL"] = url
+    Cable(app).connection(UserConnection)
+    return app
+
+
+def test_a_broadcast_reaches_serving_processes(backend: Backend, hearer: Hearer) -> None:
+    app = serving(backend.url)
+    assert run(app, "broadcast", "news", '{"text": "\u00e9"}') == (0, ["published to news"])
+    assert run(app, "broadcast", "news", "7") == (0, ["published to news"])
+    eventually(lambda: len(hearer.heard) == 2, "both are heard")
+    assert hearer.heard == [("news", 'j|{"text":"\u00e9"}'), ("news", "j|7")]
+
+
+def test_a_disconnect_reaches_serving_processes(backend: Backend, hearer: Hearer) -> None:
+    code, lines = run(
+        serving(backend.url),
+        *("disconnect", "--identifier", "current_user=7", "--identifier", "tenant=a=b", "--no-reconnect"),
+    )
+    assert (code, lines) == (0, ["told every process to disconnect current_user=7, tenant=a=b"])
+    eventually(lambda: hearer.heard, "it is heard")
+    assert json.loads(hearer.heard[0][1].removeprefix("j|")) == {
+        "disconnect": {"current_user": "7", "tenant": "a=b"},
+        "reason": "remote",
+        "reconnect": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("broadcast", "news", "hello"), "text needs its quotes"),
+        (("broadcast", " ", "1"), "must not be blank"),
+        (("disconnect",), "Missing option"),
+        (("disconnect", "--identifier", "7"), "'7' is not NAME=VALUE"),
+        (("disconnect", "--identifier", "current_user="), "is not NAME=VALUE"),
+        (
+            ("disconnect", "--identifier", "user=7"),
+            "'user' is no identifier; the connection class has current_user",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_sent(
+    backend: Backend, hearer: Hearer, words: tuple[str, ...], said: str
+) -> None:
+    code, lines = run(serving(backend.url), *words)
+    assert code != 0
+    assert said in "\n".join(lines)
+    assert hearer.heard == []
+
+
+@pytest.mark.parametrize(
+    "words", [("broadcast", "news", "1"), ("disconnect", "--identifier", "current_user=7")]
+)
+def test_without_a_server_between_nobody_would_hear(words: tuple[str, ...]) -> None:
+    code, lines = run(serving(None), *words)
+    assert (code, len(lines)) == (1, 1)
+    assert "memory:// reaches no other process, so nobody would hear" in lines[0]
+
+
+def test_a_server_that_is_away_is_one_line() -> None:
+    code, lines = run(serving("redis://:secret@127.0.0.1:1/0"), "broadcast", "news", "1")
+    assert (code, len(lines)) == (1, 1)
+    assert "127.0.0.1:1" in lines[0]
+    assert "secret" not in lines[0]

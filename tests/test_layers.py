@@ -23,6 +23,7 @@ OURS: dict[str, set[str]] = {
     "core": {"core", "errors", "signals", "streams", "protocols.frames"},
     "pubsub": {"pubsub", "errors", "signals"},
     "executors": {"core.executor", "errors"},
+    "publisher": {"core.hub", "core.registry", "errors", "pubsub", "streams"},
     "transports": {"transports", "core", "protocols", "errors"},
     "endpoints": set(),
     "endpoints.*": {"endpoints.*", "core", "protocols", "errors", "signals", "streams"},

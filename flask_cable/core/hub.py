@@ -228,8 +228,7 @@ class Hub:
             BusError: the server behind the adapter did not take it. Where the caller cannot wait for that,
                 in the executor's own loop and on threads that it does not know, it is logged instead.
         """
-        excluded = f"{self.node}:{exclude.id}" if exclude is not None else ""
-        message = f"{'r' if raw else 'j'}{excluded}|{text}"
+        message = message_of(text, f"{self.node}:{exclude.id}" if exclude is not None else "", raw)
         if not self.bus.is_remote:
             self._at_home(self.bus.publish, stream, message)
         elif self.executor.can_wait():
@@ -276,6 +275,11 @@ def _encoded(encode: Encode, key: Any, body: bytes) -> Frame | None:
     except Exception:
         logger.exception("a broadcast could not be encoded")
         return None
+
+
+def message_of(text: str, excluded: str = "", raw: bool = False) -> str:
+    """What is published for a broadcast: ``j|text``, or ``r`` for what a coder made, and who is excluded."""
+    return f"{'r' if raw else 'j'}{excluded}|{text}"
 
 
 def _fan_out(frame: Frame, members: list[Connection], skipped: int) -> None:

@@ -103,15 +103,22 @@ class Registry(Mapping[int, Connection]):
         Raises:
             ValueError: without any identifier, which would mean everybody.
         """
-        if not where:
-            raise ValueError("name at least one identifier: where(current_user=7)")
-        wanted = {name: stream_key(value) for name, value in where.items()}
-        order = {"disconnect": wanted, "reason": reason, "reconnect": reconnect}
-        self._hub.broadcast(CONTROL, json.dumps(order))
+        self._hub.broadcast(CONTROL, order_of(where, reason, reconnect))
 
     def _obey(self, text: str) -> None:
         order = json.loads(text)
-        disconnect_each(self.matching(order["disconnect"]), order.get("reason"), order.get("reconnect", True))
+        where = order["disconnect"]
+        if where:
+            reconnect = order.get("reconnect", True)
+            disconnect_each(self.matching(where), order.get("reason"), reconnect)
+
+
+def order_of(where: Mapping[str, Any], reason: str | None, reconnect: bool) -> str:
+    """The order that makes every process disconnect those who match. Raises as ``Registry.disconnect``."""
+    if not where:
+        raise ValueError("name at least one identifier: where(current_user=7)")
+    wanted = {name: stream_key(value) for name, value in where.items()}
+    return json.dumps({"disconnect": wanted, "reason": reason, "reconnect": reconnect})
 
 
 def disconnect_each(

@@ -6,6 +6,7 @@ from importlib import import_module
 
 from ..errors import ConfigError
 from .base import PubSub, Watcher
+from .external import ExternalPubSub
 from .memory import MemoryPubSub, MemoryStore
 from .network import BusOptions, NetworkPubSub
 from .store import Entry, Store
@@ -13,6 +14,7 @@ from .store import Entry, Store
 __all__ = [
     "BusOptions",
     "Entry",
+    "ExternalPubSub",
     "MemoryPubSub",
     "MemoryStore",
     "NetworkPubSub",

@@ -18,7 +18,7 @@ from .lending import is_ready
 from .listening import Heard, Listener, Waiter
 from .network import BusOptions, NetworkPubSub
 from .resp import make_reader
-from .sending import Sender
+from .sending import Broken, Sender
 from .store import Store
 
 MANY = 500
@@ -139,6 +139,8 @@ class RedisSender(Sender):
                 connection.read_response()
             except refusal as error:
                 refused[place] = error
+            except Exception as error:
+                raise Broken(error, place) from error
         return refused
 
     @property

@@ -40,7 +40,8 @@ class Sender(ABC):
         """Publish ``(address, payload)`` in this order, and wait until the server has taken all.
 
         Returns why it refused some, by their place; they are not tried again. Bounded in time. Raises
-        any error when the connection is broken: it is then closed, and another one opened.
+        any error, ``Broken`` where it is known how far it came, when the connection is broken: it is then
+        closed, and another one opened.
         """
 
     @property
@@ -51,6 +52,14 @@ class Sender(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give the connection back; harmless when it is broken."""
+
+
+class Broken(BusError):
+    """A connection broke after the server had taken the first ``taken`` messages of a batch."""
+
+    def __init__(self, why: object, taken: int) -> None:
+        super().__init__(str(why))
+        self.taken = taken
 
 
 class _Letter:
@@ -187,7 +196,9 @@ class Outgoing:
         try:
             refused = self._connected().send([(letter.address, letter.payload) for letter in letters])
         except Exception as error:
-            self._failed(letters, error)
+            taken = error.taken if isinstance(error, Broken) else 0
+            self._tell_all(letters[:taken], None)
+            self._failed(letters[taken:], error)
             return False
         self._away = None
         for place, letter in enumerate(letters):

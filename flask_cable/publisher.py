@@ -1,0 +1,100 @@
+"""Publisher: broadcasts and remote disconnects from a process that serves nobody: a job, a script, a shell.
+
+Needs neither Flask nor gevent, and nothing but the URL that the serving processes have as CABLE_URL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from .core.hub import message_of
+from .core.registry import CONTROL, order_of
+from .errors import ConfigError, EncodeError
+from .pubsub import BusOptions, PubSub, open_pubsub
+from .streams import Coder, stream_key
+
+
+class Publisher:
+    """Reaches the peers of every serving process. May be used by many threads, and after a fork.
+
+    Connects with the first use, waits until the server has taken each message, and connects anew when it
+    has to.
+
+    Args:
+        url: what CABLE_URL is where peers are served, or an adapter.
+        prefix: their CABLE_PREFIX.
+        secret: their CABLE_BUS_SECRET.
+        timeout: seconds that the server gets to take a message.
+        buffer: messages that are kept while the server is away, instead of failing.
+        dumps: encodes messages as JSON text.
+
+    Raises:
+        ConfigError: the URL is wrong, or names an adapter that stays in its process.
+    """
+
+    def __init__(
+        self,
+        url: str | PubSub,
+        *,
+        prefix: str = "cable:",
+        secret: str | bytes | Sequence[str | bytes] | None = None,
+        timeout: float = 5.0,
+        buffer: int = 0,
+        dumps: Callable[[Any], str] | None = None,
+    ) -> None:
+        if isinstance(url, str):
+            secrets = (secret,) if isinstance(secret, (str, bytes)) else tuple(secret or ())
+            url = open_pubsub(url, BusOptions(prefix, secrets, timeout, buffer))
+        if not url.is_shared:
+            raise ConfigError(
+                f"{url.name}:// reaches no other process, so nobody would hear; use a URL such as redis://localhost/0"
+            )
+        self._bus = url
+        self._dumps = dumps or _dumps
+
+    def broadcast(self, stream: Any, message: Any, coder: Coder | None = None) -> None:
+        """Send ``message`` to everybody who hears ``stream``; see ``Cable.broadcast``.
+
+        Raises:
+            BusError: the server did not take it in time.
+            EncodeError: the message has no JSON form; nothing was sent.
+        """
+        text = self._encode(message) if coder is None else coder.encode(message)
+        self._bus.publish(stream_key(stream), message_of(text, raw=coder is not None))
+
+    def disconnect(self, where: Mapping[str, Any], reconnect: bool = True) -> None:
+        """Disconnect peers wherever they are, by any of their identifiers: ``{"current_user": 7}``.
+
+        Args:
+            reconnect: whether they are told to come back.
+
+        Raises:
+            BusError: the server did not take it in time.
+            ValueError: no identifier is named, which would mean everybody.
+        """
+        self._bus.publish(CONTROL, message_of(order_of(where, "remote", reconnect)))
+
+    def _encode(self, message: Any) -> str:
+        try:
+            return self._dumps(message)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise EncodeError(f"this has no JSON form: {error}") from error
+
+    def close(self) -> None:
+        """Send what waits, and give the connection back."""
+        self._bus.stop()
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _dumps(message: Any) -> str:
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

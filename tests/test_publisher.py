@@ -1,0 +1,185 @@
+"""Publisher: reaches the peers of serving processes, from one that has neither Flask nor gevent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.backends import Backend
+from support.wire import eventually
+
+from flask_cable import Publisher, errors
+from flask_cable.core.connection import Connection
+from flask_cable.core.executor import ManualExecutor
+from flask_cable.core.hub import Hub
+from flask_cable.core.registry import Registry
+from flask_cable.errors import BusError, ConfigError, EncodeError
+from flask_cable.pubsub import BusOptions, NetworkPubSub, open_pubsub
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[Backend]:
+    with Backend("redis") as backend:
+        yield backend
+
+
+class House:
+    """A serving process: its hub, and who it disconnects."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        bus = open_pubsub(url, BusOptions(**options))
+        assert isinstance(bus, NetworkPubSub)
+        self.bus = bus
+        self.hub = Hub(self.bus, ManualExecutor())
+        self.registry = Registry(self.hub)
+        self.heard: list[str] = []
+        live = threading.Event()
+        if not self.hub.listen("Post:7", self.heard.append, live.set):
+            assert live.wait(5)
+        eventually(lambda: self.registry.is_live, "the house is live")
+
+
+@pytest.fixture
+def house(backend: Backend) -> Iterator[House]:
+    house = House(backend.url)
+    yield house
+    house.bus.stop()
+
+
+class Post:
+    id = 7
+
+
+def test_a_broadcast_is_heard(backend: Backend, house: House) -> None:
+    with Publisher(backend.url) as publisher:
+        publisher.broadcast(Post(), {"text": "\u00e9"})
+        publisher.broadcast("Post:7", [1, None])
+        publisher.broadcast("Post:8", "to nobody")
+        publisher.broadcast("Post:7", "raw", coder=Shouting())
+    eventually(lambda: len(house.heard) == 3, "all are heard")
+    assert house.heard == ['{"text":"\u00e9"}', "[1,null]", "RAW"]
+
+
+class Shouting:
+    def encode(self, value: Any) -> str:
+        return str(value).upper()
+
+    def decode(self, text: str) -> Any:
+        return text
+
+
+def test_peers_are_disconnected_by_their_identifiers(backend: Backend, house: House) -> None:
+    told: list[tuple[Any, ...]] = []
+
+    class Peer(Connection):
+        def disconnect(self, reason: str | None = None, reconnect: bool = True, code: int = 1000) -> None:
+            told.append((self.identifiers["user"], reason, reconnect))
+
+    for user in (7, 8):
+        peer = Peer(None, user, {"user": user, "tenant": "a"})  # type: ignore[arg-type]
+        house.registry.add(peer)
+    with Publisher(backend.url) as publisher:
+        publisher.disconnect({"user": 7}, reconnect=False)
+        publisher.disconnect({"tenant": "a"})
+        publisher.disconnect({"user": 9})
+        with pytest.raises(ValueError, match="at least one identifier"):
+            publisher.disconnect({})
+    eventually(lambda: len(told) == 3, "all are told")
+    assert told == [(7, "remote", False), (7, "remote", True), (8, "remote", True)]
+
+
+def test_prefix_and_secret_have_to_be_the_serving_processes(backend: Backend) -> None:
+    house = House(backend.url, prefix="mine:", secrets=["secret"])
+    for options in ({"prefix": "mine:"}, {"secret": "secret"}, {"prefix": "mine:", "secret": "other"}):
+        with Publisher(backend.url, **options) as publisher:  # type: ignore[arg-type]
+            publisher.broadcast("Post:7", "no")
+    with Publisher(backend.url, prefix="mine:", secret=["secret", "older"]) as publisher:
+        publisher.broadcast("Post:7", "yes")
+    eventually(lambda: house.heard, "the right one is heard")
+    assert (house.heard, house.bus.dropped) == (['"yes"'], 2)
+    house.bus.stop()
+
+
+def test_what_has_no_json_form_is_refused(backend: Backend, house: House) -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    with Publisher(backend.url) as publisher:
+        for value in (object(), float("nan"), {1, 2}, loop):
+            with pytest.raises(EncodeError):
+                publisher.broadcast("Post:7", value)
+    with Publisher(backend.url, dumps=lambda value: "1") as publisher:
+        publisher.broadcast("Post:7", object())
+    eventually(lambda: house.heard == ["1"], "its own encoder's is heard")
+
+
+def test_what_reaches_nobody_is_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match="memory:// reaches no other process"):
+        Publisher("memory://")
+    with pytest.raises(ConfigError, match="no pub/sub adapter is called 'carrier-pigeon'"):
+        Publisher("carrier-pigeon://coop")
+
+
+def test_a_server_that_is_not_there_is_a_clear_error() -> None:
+    publisher = Publisher("redis://user:secret@127.0.0.1:1/0", timeout=1)
+    with pytest.raises(BusError) as caught, publisher:
+        publisher.broadcast("news", 1)
+    assert isinstance(caught.value, ConnectionError)
+    assert isinstance(caught.value, errors.CableError)
+    assert "127.0.0.1:1" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_script_needs_nothing_else(backend: Backend, house: House) -> None:
+    program = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(('flask', 'werkzeug', 'gevent', 'greenlet', 'click', 'jinja2')))\n"
+        "from flask_cable.publisher import Publisher\n"
+        f"Publisher({backend.url!r}).broadcast('Post:7', 'from a script')\n"
+    )
+    env = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60, env=env
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    eventually(lambda: house.heard == ['"from a script"'], "it is heard")
+
+
+@pytest.mark.needs("gevent")
+def test_a_script_under_gevent_needs_nothing_else(backend: Backend, house: House) -> None:
+    program = (
+        "from gevent import monkey; monkey.patch_all()\n"
+        "import gevent\n"
+        "from flask_cable import Publisher\n"
+        f"publisher = Publisher({backend.url!r})\n"
+        "jobs = [gevent.spawn(publisher.broadcast, 'Post:7', n) for n in range(50)]\n"
+        "gevent.joinall(jobs, raise_error=True)\n"
+        "publisher.close()\n"
+    )
+    env = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=env)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    eventually(lambda: len(house.heard) == 50, "all are heard")
+    assert sorted(map(int, house.heard)) == list(range(50))
+
+
+def test_it_may_be_made_before_a_fork(backend: Backend, house: House) -> None:
+    program = (
+        "import os\n"
+        "from flask_cable import Publisher\n"
+        f"publisher = Publisher({backend.url!r})\n"
+        "publisher.broadcast('Post:7', 'parent')\n"
+        "pid = os.fork()\n"
+        "publisher.broadcast('Post:7', 'child' if not pid else 'parent')\n"
+        "publisher.close()\n"
+        "if not pid: os._exit(0)\n"
+        "assert os.waitpid(pid, 0)[1] == 0\n"
+    )
+    env = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=env)
+    assert (run.returncode, run.stderr) == (0, "")
+    eventually(lambda: len(house.heard) == 3, "all are heard")
+    assert sorted(house.heard) == ['"child"', '"parent"', '"parent"']
