@@ -173,9 +173,21 @@ class Backend:
         """Let it hang: connections stay open, and nobody answers."""
         self._signal(signal.SIGSTOP)
         try:
+            while not self._stands_still():
+                time.sleep(0.001)
             yield
         finally:
             self._signal(signal.SIGCONT)
+
+    def _stands_still(self) -> bool:
+        """Whether the signal has reached every thread; it takes its time."""
+        assert self._group is not None
+        tasks = [
+            path
+            for pid in family(self._group.leader.pid)
+            for path in Path(f"/proc/{pid}/task").glob("*/stat")
+        ]
+        return all(path.read_text(errors="replace").rpartition(")")[2].split()[0] == "T" for path in tasks)
 
     def _signal(self, number: signal.Signals) -> None:
         """Tell the process and its children: PostgreSQL's leave the group of the one that was started."""
