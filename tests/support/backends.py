@@ -68,9 +68,10 @@ def _postgres(home: Path, port: int) -> Sequence[str]:
 
 
 def _postgres_answers(sock: socket.socket) -> bool:
-    """Ask for TLS: a server that is ready to talk says yes or no."""
-    sock.sendall(b"\x00\x00\x00\x08\x04\xd2\x16\x2f")
-    return sock.recv(1) in (b"S", b"N")
+    """Log in: while it starts, a server answers with an error."""
+    words = b"\x00\x03\x00\x00user\x00cable\x00database\x00postgres\x00\x00"
+    sock.sendall((len(words) + 4).to_bytes(4, "big") + words)
+    return sock.recv(1) == b"R"
 
 
 def _initdb(home: Path) -> None:
@@ -171,10 +172,13 @@ class Backend:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Let it hang: connections stay open, and nobody answers."""
-        self._signal(signal.SIGSTOP)
         try:
+            self._signal(signal.SIGSTOP)
+            end = time.monotonic() + DEADLINE
             while not self._stands_still():
-                time.sleep(0.001)
+                assert time.monotonic() < end, f"{self.kind} does not stand still"
+                time.sleep(0.005)
+                self._signal(signal.SIGSTOP)  # to those, too, that were born meanwhile
             yield
         finally:
             self._signal(signal.SIGCONT)
