@@ -53,8 +53,7 @@ class ExternalPubSub(NetworkPubSub):
         self._client = client
         self._given_store = store
 
-    @property
-    def store(self) -> Store:
+    def make_store(self) -> Store:
         if self._given_store is None:
             raise ConfigError("this needs a store: ExternalPubSub(client, store=...)")
         return self._given_store

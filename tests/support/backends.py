@@ -184,14 +184,14 @@ class Backend:
             self._signal(signal.SIGCONT)
 
     def _stands_still(self) -> bool:
-        """Whether the signal has reached every thread; it takes its time."""
+        """Whether the signal has reached every thread that lives; it takes its time."""
         assert self._group is not None
         tasks = [
             path
             for pid in family(self._group.leader.pid)
             for path in Path(f"/proc/{pid}/task").glob("*/stat")
         ]
-        return all(path.read_text(errors="replace").rpartition(")")[2].split()[0] == "T" for path in tasks)
+        return all(path.read_text(errors="replace").rpartition(")")[2].split()[0] in "TZX" for path in tasks)
 
     def _signal(self, number: signal.Signals) -> None:
         """Tell the process and its children: PostgreSQL's leave the group of the one that was started."""
