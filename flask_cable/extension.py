@@ -8,6 +8,7 @@ from weakref import WeakSet
 
 from flask import Flask, current_app, has_app_context
 
+from .assets import add_script
 from .cli import cable_commands
 from .config import KEYS, Config
 from .core.connection import Connection
@@ -21,7 +22,14 @@ from .routes import ChannelsRoute, Route
 from .runtime import CableState, Runtime
 from .sockets import serve
 from .streams import Coder, broadcasting_for, stream_key
-from .templating import cable_meta_tag, cable_url, turbo_stream_from
+from .templating import (
+    cable_meta_tag,
+    cable_script,
+    cable_script_url,
+    cable_stream_from,
+    cable_url,
+    turbo_stream_from,
+)
 from .turbo import turbo_request_id, turbo_stream
 from .upgrade import UpgradeMiddleware
 
@@ -72,11 +80,15 @@ class Cable:
         for route in self.routes:
             if route.blueprint is None:
                 route.add_to(app)
+        add_script(app, path)
         add_health(app, config)
         app.wsgi_app = UpgradeMiddleware(app.wsgi_app)  # type: ignore[method-assign]
         app.jinja_env.globals.update(
             cable_url=cable_url,
             cable_meta_tag=cable_meta_tag,
+            cable_script=cable_script,
+            cable_script_url=cable_script_url,
+            cable_stream_from=cable_stream_from,
             turbo_stream_from=turbo_stream_from,
             turbo_stream=turbo_stream,
             dom_id=dom_id,

@@ -19,6 +19,7 @@ from flask.typing import ResponseReturnValue
 from jinja2 import Environment
 
 from . import signals
+from .assets import Script, load_script
 from .config import Config
 from .core.connection import Connection
 from .core.debounce import Debounce
@@ -77,6 +78,11 @@ class CableState:
     def verifier(self) -> MessageVerifier:
         """Signs names of streams. Raises ``ConfigError`` where there is no secret."""
         return stream_verifier(self._app.config)
+
+    @cached_property
+    def script(self) -> Script:
+        """The JavaScript client."""
+        return load_script()
 
     @cached_property
     def templates(self) -> Environment:

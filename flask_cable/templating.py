@@ -9,8 +9,10 @@ from urllib.parse import quote
 
 from flask import Flask, current_app, has_app_context, has_request_context, request
 from jinja2 import Environment
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from .assets import script_path
 from .errors import NotReady
 from .signed_streams import StreamsChannel, registered_name
 
@@ -35,8 +37,31 @@ def cable_meta_tag() -> Markup:
     return Markup('<meta name="action-cable-url" content="{}">').format(cable_url())
 
 
+def cable_script_url() -> str:
+    """Where ``cable.js`` is, in the version that this process has; browsers keep it for good."""
+    path = script_path(current_app.config["CABLE_MOUNT_PATH"])
+    return f"{_root()}{path}?v={state_of_current_app().script.version}"
+
+
+def cable_script(nonce: str | None = None, import_map: bool = True) -> Markup:
+    """Load ``cable.js``, and let the page's own modules import it as ``"flask-cable"``.
+
+    Args:
+        nonce: what a Content-Security-Policy with nonces wants to see.
+        import_map: False where the page has an import map of its own, or may have no inline scripts.
+    """
+    url = cable_script_url()
+    proof = Markup(' nonce="{}"').format(nonce) if nonce else Markup("")
+    parts = [cable_meta_tag()]
+    if import_map:
+        known = htmlsafe_json_dumps({"imports": {"flask-cable": url}})
+        parts.append(Markup('<script type="importmap"{}>{}</script>').format(proof, known))
+    parts.append(Markup('<script type="module" src="{}"{}></script>').format(url, proof))
+    return Markup("\n").join(parts)
+
+
 def turbo_stream_from(*streams: Any, channel: Any = StreamsChannel, **attributes: Any) -> Markup:
-    """Let the page hear a stream: ``{{ turbo_stream_from(board) }}``, with Turbo's JavaScript on it.
+    """Let the page hear a stream: ``{{ turbo_stream_from(board) }}``, with turbo-rails' JavaScript on it.
 
     Args:
         streams: the parts of one stream's name, as for ``broadcasting_for``.
@@ -46,11 +71,25 @@ def turbo_stream_from(*streams: Any, channel: Any = StreamsChannel, **attributes
     Raises:
         ConfigError: there is no secret to sign names with.
     """
+    return _stream_source("turbo-cable-stream-source", streams, channel, attributes)
+
+
+def cable_stream_from(*streams: Any, channel: Any = StreamsChannel, **attributes: Any) -> Markup:
+    """Let the page hear a stream with ``cable_script()`` on it, whether it has Turbo or not.
+
+    Args and errors are those of ``turbo_stream_from``.
+    """
+    return _stream_source("cable-stream-source", streams, channel, attributes)
+
+
+def _stream_source(
+    element: str, streams: tuple[Any, ...], channel: Any, attributes: dict[str, Any]
+) -> Markup:
     signed = state_of_current_app().cable.signed_stream_name(*streams)
     found = {"channel": registered_name(channel), "signed-stream-name": signed}
     found.update({name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()})
     written = Markup("").join(_attribute(name, value) for name, value in found.items())
-    return Markup("<turbo-cable-stream-source{}></turbo-cable-stream-source>").format(written)
+    return Markup("<{0}{1}></{0}>").format(element, written)
 
 
 def _attribute(name: str, value: Any) -> Markup:

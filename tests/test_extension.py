@@ -92,7 +92,16 @@ def test_routes_and_blueprints_are_left_alone(cable: Cable) -> None:
     browser = app.test_client()
     assert (browser.get("/page").text, browser.get("/later").text) == ("a page", "later")
     assert {rule.endpoint for rule in app.url_map.iter_rules()} == {
-        *("static", "pages.page", "later", "cable", "cable_http", "cable_health", "cable_live"),
+        *(
+            "static",
+            "pages.page",
+            "later",
+            "cable",
+            "cable_http",
+            "cable_script",
+            "cable_health",
+            "cable_live",
+        ),
     }
     assert app.before_request_funcs == {}
     assert app.teardown_appcontext_funcs == []

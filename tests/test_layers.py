@@ -42,6 +42,7 @@ EDGE = {
     "doctor",
     "sockets",
     "config",
+    "assets",
     "health",
     "keys",
     "templating",

@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[1]
 
 # Tests that mirror no single file: the laws, the example, and the folders where everything runs together.
 ALONE = {"test_layers.py", "test_words.py", "test_mirror.py", "test_example_app.py"}
-TOGETHER = {"conformance", "servers"}
+TOGETHER = {"conformance", "javascript", "servers"}
 
 # The tests' own helpers are tested too: tests/support/x.py by tests/test_x.py.
 HELPERS = "support"

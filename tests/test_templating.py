@@ -7,7 +7,15 @@ from markupsafe import Markup
 
 from flask_cable import Cable
 from flask_cable.errors import NotReady
-from flask_cable.templating import cable_meta_tag, cable_url, render_broadcast, turbo_stream_from
+from flask_cable.templating import (
+    cable_meta_tag,
+    cable_script,
+    cable_script_url,
+    cable_stream_from,
+    cable_url,
+    render_broadcast,
+    turbo_stream_from,
+)
 
 
 @pytest.fixture
@@ -60,6 +68,49 @@ def test_macros_have_them_too(app: Flask) -> None:
         assert macro.m() == "/cable"  # type: ignore[attr-defined]
 
 
+# The client.
+
+
+def script_tag(url: str, proof: str = "") -> str:
+    return f'<script type="module" src="{url}"{proof}></script>'
+
+
+def test_the_scripts_address_is_below_the_cable_and_names_its_version(app: Flask) -> None:
+    version = app.extensions["cable"].script.version
+    assert len(version) == 16
+    with app.test_request_context(base_url="http://shop.test/app/"):
+        assert cable_script_url() == f"/app/cable/cable.js?v={version}"
+        path = cable_script_url().removeprefix("/app")
+    assert app.test_client().get(path).headers["Cache-Control"].endswith("immutable")
+
+
+def test_a_page_loads_the_script_and_may_import_it(app: Flask) -> None:
+    with app.test_request_context():
+        url = cable_script_url()
+        assert render_template_string("{{ cable_script() }}").splitlines() == [
+            '<meta name="action-cable-url" content="/cable">',
+            f'<script type="importmap">{{"imports": {{"flask-cable": "{url}"}}}}</script>',
+            script_tag(url),
+        ]
+        assert render_template_string("{{ cable_script_url() }}") == url
+        assert str(cable_script(import_map=False)).splitlines()[1:] == [script_tag(url)]
+
+
+def test_a_nonce_is_on_both_scripts(app: Flask) -> None:
+    with app.test_request_context():
+        html = cable_script(nonce='r4nd"om')
+        assert html.count('<script type="importmap" nonce="r4nd&#34;om">') == 1
+        assert script_tag(cable_script_url(), ' nonce="r4nd&#34;om"') in html
+
+
+def test_a_path_cannot_end_the_script(app: Flask) -> None:
+    app.config["CABLE_MOUNT_PATH"] = "/</script><b>&'"
+    with app.test_request_context():
+        html = str(cable_script())
+    assert html.count("</script>") == 2
+    assert "<b>" not in html
+
+
 # What a page hears.
 
 SIGNED = "Im1lc3NhZ2VzIg==--37d167f3c32c475876ccef55b4b9672bec85810fe816a183157b41dfed95d334"
@@ -87,6 +138,16 @@ def test_a_page_names_the_stream_it_hears(board: Flask) -> None:
         )
 
 
+def test_it_hears_it_without_turbo_too(board: Flask) -> None:
+    with board.test_request_context():
+        assert render_template_string("{{ cable_stream_from('messages', data_room=1) }}") == (
+            '<cable-stream-source channel="Turbo::StreamsChannel" '
+            f'signed-stream-name="{SIGNED}" data-room="1"></cable-stream-source>'
+        )
+        with pytest.raises(ValueError, match="'on click' is no attribute"):
+            cable_stream_from("messages", **{"on click": "x"})
+
+
 def test_the_name_is_a_records_or_has_several_parts(board: Flask) -> None:
     with board.test_request_context():
         for parts, name in (((Board(),), "Board:7"), (("a", Board()), "a:Board:7"), ((["a", "b"],), "a:b")):
@@ -112,7 +173,11 @@ def test_it_may_have_another_channel_and_more_attributes(board: Flask) -> None:
 
 def test_without_a_cable_it_is_said() -> None:
     with Flask("none").app_context():
-        for call in (lambda: turbo_stream_from("messages"), lambda: render_broadcast("x.html")):
+        for call in (
+            lambda: turbo_stream_from("messages"),
+            lambda: cable_stream_from("messages"),
+            lambda: render_broadcast("x.html"),
+        ):
             with pytest.raises(NotReady, match=r"call cable\.init_app"):
                 call()
 

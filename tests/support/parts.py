@@ -63,6 +63,7 @@ PARTS = {
     "orjson": module("orjson"),
     "node": program("node", "install Node.js 18 or newer"),
     "node_modules": Part(node_modules_installed, "run npm ci in tests/conformance"),
+    "typescript": Part(lambda: (NODE_MODULES / "typescript").is_dir(), "run npm ci in tests/conformance"),
     "redis": module("redis"),
     "hiredis": module("hiredis"),
     "redis_server": program("redis-server", "install Redis or Valkey"),

@@ -1,0 +1,154 @@
+// The socket of a page.
+
+import assert from "node:assert/strict"
+import { afterEach, beforeEach, test } from "node:test"
+import { happen, latest, outcome, pass, reset, unhandled, world } from "./world.mjs"
+
+const { PageSocket, socket: own } = await import("../../flask_cable/static/cable.js")
+
+let page
+
+beforeEach(() => {
+  reset()
+  page = new PageSocket("/cable/socket?socket_connection_id=abc")
+})
+afterEach(() => {
+  page.disconnect()
+  own.disconnect()
+  assert.equal(world.timers.size, 0)
+})
+
+test("the page's own connects when it is used, with what the body says it is", () => {
+  assert.equal(world.sockets.length, 0)
+  world.meta = "/app/cable"
+  own.on("news", () => {})
+  assert.equal(latest().url, "wss://shop.test/app/cable/socket?socket_connection_id=abc")
+})
+
+test("a channel is heard by who listens to it", () => {
+  const heard = []
+  const off = page.on("news", (payload, channel) => heard.push([payload, channel]))
+  const socket = latest().accept("")
+  assert.deepEqual(socket.sent, [])
+  socket.hear({ payload: { a: 1 }, channel: "news" }, { payload: 2, channel: "sports" }, { payload: null, channel: "news" })
+  assert.deepEqual(heard, [[{ a: 1 }, "news"], [null, "news"]])
+  off()
+  socket.hear({ payload: 3, channel: "news" })
+  assert.equal(heard.length, 2)
+})
+
+test("a pattern is a glob", () => {
+  const matches = (pattern, channel) => {
+    let heard = false
+    const off = page.on(pattern, () => (heard = true))
+    latest().hear({ payload: 1, channel })
+    off()
+    return heard
+  }
+  for (const [pattern, channel] of [
+    ["*", ""],
+    ["*", "any\nthing"],
+    ["room:*", "room:7"],
+    ["room:*:news", "room:7:8:news"],
+    ["room:?", "room:7"],
+    ["a.b+(c)[d]$^|\\/{}", "a.b+(c)[d]$^|\\/{}"],
+    ["漢字 😀", "漢字 😀"],
+  ])
+    assert.ok(matches(pattern, channel), `${pattern} is ${channel}`)
+  for (const [pattern, channel] of [
+    ["room", "room:7"],
+    ["room:?", "room:77"],
+    ["a.b", "aXb"],
+    ["oom*", "room"],
+  ])
+    assert.ok(!matches(pattern, channel), `${pattern} is not ${channel}`)
+})
+
+test("a listener that throws stops nobody", async () => {
+  const heard = []
+  page.on("news", () => {
+    throw new Error("oh")
+  })
+  page.on("news", (payload) => heard.push(payload))
+  const reported = await unhandled(() => latest().accept("").hear({ payload: 1, channel: "news" }))
+  assert.deepEqual([heard, reported], [[1], ["oh"]])
+})
+
+test("what is sent before the socket is open waits; replies are known by their id", async () => {
+  const [first, second] = [page.send("greet", { name: "ann", id: "mine" }), page.send("count")]
+  const socket = latest().accept("")
+  const [one, two] = socket.take()
+  assert.deepEqual(one, { name: "ann", action: "greet", id: one.id })
+  assert.deepEqual(two, { action: "count", id: two.id })
+  socket.hear({ id: two.id, number: 7 }, { id: one.id, body: "hello" })
+  assert.deepEqual(await outcome(first), { value: { id: one.id, body: "hello" } })
+  assert.deepEqual(await outcome(second), { value: { id: two.id, number: 7 } })
+})
+
+test("a route is called like a page is fetched: its status is no failure", async () => {
+  const called = page.call("/missing")
+  const other = page.call("/say", { method: "post", input: { text: "hi" } })
+  const socket = latest().accept("")
+  const [one, two] = socket.take()
+  assert.deepEqual(one, { action: "call-route", uri: "/missing", method: "get", input: {}, id: one.id })
+  assert.deepEqual(two, { action: "call-route", uri: "/say", method: "post", input: { text: "hi" }, id: two.id })
+  const answer = { id: one.id, status: 404, headers: { "Content-Type": "text/html" }, body: "no" }
+  socket.hear(answer)
+  assert.deepEqual(await outcome(called), { value: answer })
+  assert.equal(await outcome(other), "pending")
+})
+
+test("it reconnects as the same page", async () => {
+  page.on("news", () => {})
+  const first = latest().accept("")
+  const lost = page.send("greet")
+  first.lose()
+  const kept = page.send("greet", { again: true })
+  assert.equal(await outcome(lost), "disconnected")
+  pass(1)
+  const second = latest().accept("")
+  assert.equal(second.url, first.url)
+  const [{ id, ...rest }] = second.take()
+  assert.deepEqual(rest, { again: true, action: "greet" })
+  second.hear({ id, body: "hello again" })
+  assert.deepEqual(await outcome(kept), { value: { id, body: "hello again" } })
+})
+
+test("what waits is bounded", async () => {
+  const sent = Array.from({ length: 101 }, (_, n) => page.send("x", { n }))
+  assert.equal(await outcome(sent[99]), "pending")
+  assert.equal(await outcome(sent[100]), "full")
+  assert.equal(latest().accept("").take().length, 100)
+})
+
+test("after a silence it asks whether somebody is there", () => {
+  page.on("news", () => {})
+  const socket = latest().accept("")
+  socket.hear({ payload: 1, channel: "news" })
+  for (let count = 0; count < 3; count++) {
+    pass(24.9)
+    assert.deepEqual(socket.take(), [])
+    pass(0.2)
+    const [{ id, action }] = socket.take()
+    assert.equal(action, "ping")
+    socket.hear({ id, status: 200, headers: {}, body: "pong" })
+  }
+  pass(29.9)
+  assert.equal(socket.readyState, 1)
+  pass(0.2)
+  assert.equal(socket.readyState, 3)
+})
+
+test("when the network changes, it asks at once", () => {
+  page.on("news", () => {})
+  const socket = latest().accept("")
+  happen("online")
+  assert.deepEqual(socket.take().map(({ action }) => action), ["ping"])
+  pass(15)
+  assert.equal(socket.readyState, 3)
+})
+
+test("what it does not know is no matter", () => {
+  page.on("news", () => {})
+  latest().accept("").hear({}, { id: 99, body: "whose?" }, { channel: "news" })
+})
