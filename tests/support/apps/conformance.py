@@ -90,6 +90,24 @@ class EchoChannel(CountedChannel):
 
 
 @cable.channel
+class AskChannel(CountedChannel):
+    """Its actions return something, to clients that wait for it."""
+
+    def add(self, data: dict[str, Any]) -> dict[str, int]:
+        return {"sum": sum(data["numbers"])}
+
+    def nothing(self) -> None:
+        pass
+
+    def receive(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what names no action."""
+        return data
+
+    def fail(self) -> None:
+        raise RuntimeError("broken on purpose")
+
+
+@cable.channel
 class RefusingChannel(CountedChannel):
     """Lets nobody in, politely."""
 
