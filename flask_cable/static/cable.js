@@ -4,18 +4,13 @@
 /**
  * @typedef {Record<string, any>} Data
  * @typedef {{WebSocket?: any, pingInterval?: number, timeout?: number}} Options  a class; milliseconds
- * @typedef {object} Callbacks  of a subscription, which is their `this`
- * @prop {() => void} [initialized]
- * @prop {(news: {reconnected: boolean}) => void} [connected]
- * @prop {(news: {willAttemptReconnect: boolean, reason?: string}) => void} [disconnected]
- * @prop {() => void} [rejected]
- * @prop {(message: any) => void} [received]
+ * @typedef {{willAttemptReconnect: boolean, reason?: string}} Loss
+ * @typedef {{initialized?(): void, connected?(news: {reconnected: boolean}): void, disconnected?(news: Loss): void,
+ *   rejected?(): void, received?(message: any): void}} Callbacks  of a subscription, which is their `this`
  */
 
 const PROTOCOLS = ["flask-cable-v1-json", "actioncable-v1-json", "actioncable-unsupported"]
 const WAKING = ["visibilitychange", "resume", "pageshow", "online", "offline"]
-const LONGEST_WAIT = 30_000
-const ASK_AGAIN = 2_000 // ms until a subscribe that nobody answers is repeated
 
 const page = globalThis.document
 const mount = () => page?.querySelector("meta[name=action-cable-url]")?.["content"] ?? "/cable"
@@ -47,16 +42,15 @@ class Link {
 	/** Connect, and stay connected. */
 	connect() {
 		if (this.#wanted) return
-		this.#wanted = true
+		this.#wanted = new AbortController()
 		this.#attempts = 0
-		for (const name of WAKING) globalThis.addEventListener?.(name, this.#wake)
+		for (const name of WAKING) globalThis.addEventListener?.(name, this.#wake, this.#wanted)
 		this.#open()
 	}
 
 	/** Disconnect for good. */
 	disconnect(reason) {
-		this.#wanted = false
-		for (const name of WAKING) globalThis.removeEventListener?.(name, this.#wake)
+		this.#wanted = this.#wanted?.abort()
 		this.drop(reason)
 	}
 
@@ -71,7 +65,10 @@ class Link {
 		socket.onmessage = ({ data }) => {
 			this.#heardAt = Date.now()
 			this.#listen(this.patience)
-			this.heard(JSON.parse(data))
+			const frame = JSON.parse(data)
+			if (frame.type !== "disconnect") this.heard(frame)
+			else if (frame.reconnect) this.drop(frame.reason)
+			else this.disconnect(frame.reason)
 		}
 		socket.onclose = () => this.drop()
 		socket.onerror = () => {} // a close follows
@@ -98,10 +95,10 @@ class Link {
 		socket.onopen = socket.onmessage = socket.onclose = this.#socket = null
 		socket.close()
 		this.ready = false
-		if (Date.now() - this.#openedAt > LONGEST_WAIT) this.#attempts = 0
-		const wait = Math.min(LONGEST_WAIT, 1_000 * 2 ** this.#attempts++) * (0.5 + Math.random())
+		if (Date.now() - this.#openedAt > 30_000) this.#attempts = 0
+		const wait = Math.min(30_000, 1_000 * 2 ** this.#attempts++) * (0.5 + Math.random())
 		if (this.#wanted) this.#timer = setTimeout(() => this.#open(), wait)
-		if (this.#openedAt) this.lost({ willAttemptReconnect: this.#wanted, reason })
+		if (this.#openedAt) this.lost({ willAttemptReconnect: !!this.#wanted, reason })
 	}
 
 	// The page is seen again, or the network is another: the server is to be heard soon.
@@ -191,7 +188,7 @@ export class Consumer extends Link {
 			tell(one, "initialized")
 			this.connect()
 			if (other?.confirmed) queueMicrotask(() => this.#confirm(line))
-			else if (!other) this.#subscribe(identifier)
+			else this.#subscribe(line)
 			return one
 		},
 	}
@@ -201,11 +198,11 @@ export class Consumer extends Link {
 	}
 
 	// Again and again, until it is confirmed or rejected.
-	#subscribe(identifier) {
-		const [line] = this.#named(identifier)
-		if (!this.ready || !line || line.confirmed) return
+	#subscribe(line) {
+		const { identifier } = line.one
+		if (!this.ready || line.confirmed || line !== this.#named(identifier)[0]) return
 		this.transmit({ command: "subscribe", identifier })
-		setTimeout(() => this.#subscribe(identifier), ASK_AGAIN)
+		setTimeout(() => this.#subscribe(line), 2_000)
 	}
 
 	#confirm(line) {
@@ -231,16 +228,15 @@ export class Consumer extends Link {
 		if (!this.replies && protocol !== PROTOCOLS[1]) this.disconnect("unsupported")
 	}
 
-	heard({ type, identifier, message, id, error, data, reason, reconnect }) {
+	heard({ type, identifier, message, id, error, data }) {
 		const lines = this.#named(identifier)
 		if (!type) for (const { one } of lines) tell(one, "received", message)
 		else if (type === "reply") this.settle(id, error, data)
 		else if (type === "confirm_subscription") for (const line of lines) this.#confirm(line)
 		else if (type === "reject_subscription") for (const line of lines) this.#remove(line, "rejected")
-		else if (type === "disconnect") reconnect ? this.drop(reason) : this.disconnect(reason)
 		else if (type === "welcome") {
 			this.ready = true
-			for (const name of new Set([...this.#lines].map(({ one }) => one.identifier))) this.#subscribe(name)
+			for (const line of this.#lines) this.#subscribe(line)
 		}
 	}
 
@@ -253,6 +249,9 @@ export class Consumer extends Link {
 }
 
 export class PageSocket extends Link {
+	/** @type {(news: Loss) => void} */ ondisconnected
+	onconnected
+	onexpired // nobody knows this page any more
 	#hearers = new Set()
 	#line = { isLive: () => this.ready, limit: 100, queue: new Map() }
 
@@ -275,11 +274,11 @@ export class PageSocket extends Link {
 	}
 
 	/**
-	 * Call a route. @param {string} uri @param {{method?: string, input?: Data}} [options]
+	 * Call a route. @param {string} uri @param {{method?: string, input?: Data} & Data} [options]
 	 * @returns {Promise<{status: number, headers: Data, body: string}>}
 	 */
-	call(uri, { method = "get", input = {} } = {}) {
-		return this.send("call-route", { uri, method, input })
+	call(uri, options) {
+		return this.send("call-route", { method: "get", ...options, uri })
 	}
 
 	ask() {
@@ -289,10 +288,17 @@ export class PageSocket extends Link {
 	opened() {
 		this.ready = true
 		this.flush(this.#line)
+		tell(this, "onconnected")
 	}
 
-	heard({ channel, payload, ...reply }) {
-		if (reply.id) this.settle(reply.id, reply.error, reply)
+	lost(news) {
+		tell(this, "ondisconnected", news)
+	}
+
+	heard(frame) {
+		const { id, type, channel, payload } = frame
+		if (id) this.settle(id, frame.error, frame)
+		else if (type) tell(this, `on${type}`)
 		else for (const one of this.#hearers) if (one.pattern.test(channel)) tell(one, "hear", payload, channel)
 	}
 }
@@ -313,17 +319,17 @@ for (const name of ["append", "prepend", "before", "after", "remove"]) METHODS[n
 export function renderStream(html) {
 	const Turbo = globalThis["Turbo"]
 	if (Turbo) return Turbo.renderStreamMessage(html)
-	const holder = page.createElement("template")
-	holder.innerHTML = html
-	for (const stream of holder.content.querySelectorAll("turbo-stream")) apply(stream)
+	const parsed = new DOMParser().parseFromString(html, "text/html")
+	for (const stream of parsed.querySelectorAll("turbo-stream")) apply(stream)
 }
 
 function apply(stream) {
-	const [action, target, targets] = ["action", "target", "targets"].map((name) => stream.getAttribute(name))
+	const its = (name) => stream.getAttribute(name)
+	const action = its("action")
 	if (action === "refresh") return location.reload()
-	for (const one of page.querySelectorAll(targets ?? `#${CSS.escape(target)}`)) {
+	for (const one of page.querySelectorAll(its("targets") ?? `#${CSS.escape(its("target"))}`)) {
 		const content = stream.querySelector("template")?.content.cloneNode(true) ?? ""
-		for (const { id } of /pend$/.test(action) ? content.children : [])
+		for (const { id } of (/pend$/.test(action) && content.children) || [])
 			if (id) one.querySelector(`:scope > #${CSS.escape(id)}`)?.remove()
 		one[METHODS[action]]?.(content)
 	}

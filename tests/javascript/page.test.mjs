@@ -90,7 +90,7 @@ test("a route is called like a page is fetched: its status is no failure", async
   const other = page.call("/say", { method: "post", input: { text: "hi" } })
   const socket = latest().accept("")
   const [one, two] = socket.take()
-  assert.deepEqual(one, { action: "call-route", uri: "/missing", method: "get", input: {}, id: one.id })
+  assert.deepEqual(one, { action: "call-route", uri: "/missing", method: "get", id: one.id })
   assert.deepEqual(two, { action: "call-route", uri: "/say", method: "post", input: { text: "hi" }, id: two.id })
   const answer = { id: one.id, status: 404, headers: { "Content-Type": "text/html" }, body: "no" }
   socket.hear(answer)
