@@ -16,7 +16,9 @@ from .core.callbacks import (
     rescue_from,
 )
 from .core.connection import Connection
+from .endpoints.behaviour import Behaviour, Binary, Close, Text
 from .endpoints.channels import Channel, periodically
+from .errors import NameTaken
 from .publisher import Publisher
 from .pubsub import ExternalPubSub
 from .streams import JsonCoder, broadcasting_for, stream_key
@@ -26,13 +28,18 @@ if TYPE_CHECKING:
     from .extension import Cable
 
 __all__ = [
+    "Behaviour",
+    "Binary",
     "Broadcastable",
     "Cable",
     "Channel",
+    "Close",
     "Connection",
     "ExternalPubSub",
     "JsonCoder",
+    "NameTaken",
     "Publisher",
+    "Text",
     "after_command",
     "after_subscribe",
     "after_unsubscribe",

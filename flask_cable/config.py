@@ -168,6 +168,16 @@ KEYS: dict[str, Key] = {
     ),
     "CABLE_MAX_STREAMS": Key(1000, _is_count, COUNT, "streams of one subscription; past it an error"),
     "CABLE_MAX_IDENTIFIER_BYTES": Key(4096, _is_count, COUNT, "length of an identifier; past it rejected"),
+    "CABLE_NAMES_PER_CONNECTION": Key(
+        1, _is_count, COUNT, "unique names of one connection; past it an error"
+    ),
+    "CABLE_GROUPS_PER_CONNECTION": Key(1000, _is_count, COUNT, "groups of one connection; past it an error"),
+    "CABLE_LEASE_SECONDS": Key(
+        15.0, _is_seconds, SECONDS, "until the names and groups of a process that died are free"
+    ),
+    "CABLE_SERVER_MESSAGES": Key(
+        10_000, _is_count, COUNT, "messages to names and groups that may wait for one connection"
+    ),
     "CABLE_COMPRESSION": Key(False, _is_bool, BOOL, "whether permessage-deflate is offered to peers"),
     "CABLE_MODEL_BROADCASTS": Key(
         1000, _is_count, COUNT, "records of one transaction that are broadcast singly; past it one refresh"

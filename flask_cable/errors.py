@@ -6,6 +6,8 @@ CableError
 ├── UnsupportedServer           this server cannot carry a WebSocket; the message says what to do
 ├── UnauthorizedConnection      ``reject_unauthorized_connection()``
 ├── ConnectionClosed            the peer is gone, and somebody waited for a message of it
+├── NameTaken                   ``cable.unique.register``: another connection has the name
+├── InvalidResult               what a behaviour's callback returned is no state and frames (also a TypeError)
 ├── EncodeError                 a value has no JSON form, or none of the endpoint's (also a TypeError)
 ├── BusError                    the pub/sub server did not take a message, or answer, in time
 ├── ReadOnlySession             a session was written where no response can carry it (also a TypeError)
@@ -53,6 +55,14 @@ class ConnectionClosed(CableError):
         super().__init__(f"the connection was closed with {code}{f': {reason}' if reason else ''}")
         self.code = code
         self.reason = reason
+
+
+class NameTaken(CableError):
+    """Another connection has the name; it is free when that one is gone, or gives it back."""
+
+
+class InvalidResult(CableError, TypeError):
+    """A behaviour's callback returned something else than a state and frames."""
 
 
 class EncodeError(CableError, TypeError):

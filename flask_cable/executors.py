@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from .core.executor import Event, Executor, Job, ManualExecutor, PlannedTimer, Timer
@@ -75,7 +76,7 @@ class GeventExecutor(Executor):
 
     def __init__(self, workers: int = 1000) -> None:
         import gevent
-        from gevent import event, monkey
+        from gevent import event, lock, monkey
         from greenlet import getcurrent
 
         self._hub = gevent.get_hub()
@@ -84,6 +85,7 @@ class GeventExecutor(Executor):
         self._getcurrent = getcurrent
         self._get_ident = monkey.get_original("_thread", "get_ident")
         self._make_event = event.Event
+        self._make_lock = lock.BoundedSemaphore
         self._home = self._get_ident()
         self._limit = workers
         self._alive = 0
@@ -149,6 +151,10 @@ class GeventExecutor(Executor):
 
     def event(self) -> Event:
         made: Event = self._make_event()
+        return made
+
+    def lock(self) -> AbstractContextManager[Any]:
+        made: AbstractContextManager[Any] = self._make_lock(1)
         return made
 
     def monotonic(self) -> float:
@@ -272,6 +278,9 @@ class ThreadExecutor(Executor):
 
     def event(self) -> Event:
         return threading.Event()
+
+    def lock(self) -> AbstractContextManager[Any]:
+        return threading.Lock()
 
     def monotonic(self) -> float:
         return time.monotonic()

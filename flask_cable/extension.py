@@ -6,22 +6,24 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
-from flask import Flask, current_app, has_app_context
+from flask import Blueprint, Flask, current_app, has_app_context
 
 from .assets import add_script
 from .cli import cable_commands
 from .config import KEYS, Config
 from .core.connection import Connection
+from .core.names import Group, Unique
 from .core.registry import disconnect_each
+from .endpoints.behaviour import Behaviour
 from .endpoints.channels import Channel
 from .errors import ConfigError, NotReady
 from .health import add_health
 from .protocols.turbo import dom_id, message
 from .pubsub import PubSub
-from .routes import ChannelsRoute, Route
+from .routes import BehaviourRoute, ChannelsRoute, Route
 from .runtime import CableState, Runtime
 from .sockets import serve
-from .streams import Coder, broadcasting_for, stream_key
+from .streams import Coder, broadcasting_for, channel_name, stream_key
 from .templating import (
     cable_meta_tag,
     cable_script,
@@ -34,6 +36,7 @@ from .turbo import turbo_request_id, turbo_stream
 from .upgrade import UpgradeMiddleware
 
 ChannelClass = TypeVar("ChannelClass", bound=type[Channel])
+BehaviourClass = TypeVar("BehaviourClass", bound=type[Behaviour])
 ConnectionClass = TypeVar("ConnectionClass", bound=type[Connection])
 Identify = TypeVar("Identify", bound=Callable[[], Any])
 
@@ -152,6 +155,42 @@ class Cable:
         self.connection_class = type("IdentifiedConnection", (Connection,), body)
         return function
 
+    def behaviour(
+        self,
+        rule: str,
+        *,
+        idle_timeout: float | None = 60.0,
+        max_frame_bytes: int = 5_000_000,
+        endpoint: str | None = None,
+        blueprint: Blueprint | None = None,
+    ) -> Callable[[BehaviourClass], BehaviourClass]:
+        """Serve a subclass of ``Behaviour`` at a URL rule.
+
+        Args:
+            idle_timeout: seconds without a frame or a ping of the peer's until it is closed (at most half
+                as many more); None never ends for that.
+            max_frame_bytes: the largest message of a peer; past it close 1009.
+            endpoint: what ``url_for`` calls it: by default the class's name, in snake case.
+            blueprint: where to register it instead of the application.
+
+        Raises:
+            ConfigError: not a subclass of Behaviour.
+        """
+
+        def register(behaviour_class: BehaviourClass) -> BehaviourClass:
+            if not isinstance(behaviour_class, type) or not issubclass(behaviour_class, Behaviour):
+                raise ConfigError(f"@cable.behaviour is for a subclass of Behaviour, not {behaviour_class!r}")
+            options = {
+                "blueprint": blueprint,
+                "max_message_bytes": max_frame_bytes,
+                "decorators": behaviour_class.decorators,
+            }
+            name = endpoint or channel_name(behaviour_class.__name__)
+            self.add_route(BehaviourRoute(rule, name, behaviour_class, idle_timeout, **options))
+            return behaviour_class
+
+        return register
+
     def add_route(self, route: Route) -> None:
         """Serve ``route`` in every application of this cable, or wherever its blueprint is registered."""
         self.routes.append(route)
@@ -212,6 +251,16 @@ class Cable:
     def connections(self) -> Mapping[int, Connection]:
         """This process's live connections by id."""
         return self._runtime().registry
+
+    @property
+    def unique(self) -> Unique:
+        """Names that one connection of the cluster has: ``cable.unique.register("user:7", connection)``."""
+        return self._runtime().unique
+
+    @property
+    def group(self) -> Group:
+        """Names that any number of connections share: ``cable.group.join("team:1", connection)``."""
+        return self._runtime().group
 
     @property
     def remote_connections(self) -> RemoteConnections:

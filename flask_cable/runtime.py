@@ -28,6 +28,8 @@ from .core.executor import Executor
 from .core.handler import Handler, Rate, StreamLimits
 from .core.heartbeat import IdleWatch, Liveness
 from .core.hub import Hub
+from .core.lease import Lease
+from .core.names import Group, Unique
 from .core.outage import Outage
 from .core.registry import Registry
 from .core.rounds import Rounds
@@ -42,6 +44,7 @@ from .protocols import deflate, opening
 from .protocols.json import Json, enum_aware
 from .protocols.signing import MessageVerifier
 from .pubsub import PubSub, Watcher, open_pubsub
+from .routes.base import TOO_MANY
 from .templating import shared_environment
 from .transports import Begin, Codecs, Limits, find_socket, is_upgraded, open_loopback, open_native
 from .upgrade import KEY, Environ, Fields, Upgrade, UpgradeResponse
@@ -119,6 +122,10 @@ class Runtime:
         self.bus = open_bus(cable if self.executor.is_real else None, config)
         self.hub = Hub(self.bus, self.executor)
         self.registry = Registry(self.hub)
+        self.lease = Lease(self.hub.node, self.bus, self.executor, config.lease_seconds)
+        names = (self.registry, self.hub, self.lease, self.json.encode)
+        self.unique = Unique(*names, config.names_per_connection)
+        self.group = Group(*names, config.groups_per_connection)
         self._mounted: dict[Route, Mounted] = {}
         self._mounting = threading.Lock()
         self.handler = cast(ChannelsHandler, self.mount(cable.channels_route).handler)
@@ -188,6 +195,8 @@ class Runtime:
             "rate": Rate(self.config.messages_per_second, self.config.messages_burst),
             "stream_limits": StreamLimits(self.config.max_streams, self.config.handshake_timeout),
             "sender": self.app,
+            "decode": self.json.decode,
+            "server_messages_limit": self.config.server_messages,
         }
 
     def watches(self, idle_timeout: float | None) -> list[Rounds]:
@@ -254,7 +263,7 @@ class Runtime:
             return opening.Refusal(503, "What connects this process to the others is away; come back.")
         if self.registry.taken >= self.config.max_connections:
             logger.warning("refused a WebSocket: CABLE_MAX_CONNECTIONS = %d", self.config.max_connections)
-            return opening.Refusal(503, "Too many connections; come back later.")
+            return TOO_MANY
         return None
 
     def make_connection(self, handler: Handler, request: Request, session: Any) -> Connection:

@@ -9,6 +9,9 @@ import json
 import re
 from typing import Any, Protocol
 
+RESERVED = "flask_cable/"
+"""What the names of streams begin with on which processes talk among themselves."""
+
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -19,7 +22,8 @@ def stream_key(value: Any) -> str:
     is its parts joined with ``:``; anything else is its ``str()``.
 
     Raises:
-        ValueError: for a blank name, ``None``, or an object whose ``id`` is still ``None``.
+        ValueError: for a blank name, ``None``, an object whose ``id`` is still ``None``, or a name of
+            Flask-Cable's own, which a peer that may name streams could otherwise hear.
     """
     if isinstance(value, str):
         return _not_blank(value)
@@ -42,6 +46,8 @@ def _key_of_record(record: Any) -> str:
 def _not_blank(name: str) -> str:
     if not name.strip():
         raise ValueError("a stream's name must not be blank")
+    if name.startswith(RESERVED):
+        raise ValueError(f"names that begin with {RESERVED!r} are Flask-Cable's own")
     return name
 
 

@@ -190,6 +190,10 @@ class Connection:
     def connect(self) -> None:
         """Accept, set identifiers, or refuse; runs inside the handshake's request context."""
 
+    def server_message(self, message: Any) -> None:
+        """Something was sent to a name or a group of this connection; whoever has none, overrides nothing."""
+        self.handler.unheard(self)
+
     def disconnected(self) -> None:
         """The peer is gone and its subscriptions have ended; runs once, unless ``connect`` refused."""
 
@@ -285,6 +289,11 @@ class Connection:
     def closed(self) -> bool:
         """Whether the peer is gone, or told to go."""
         return self.__closed
+
+    @property
+    def told_to_go(self) -> bool:
+        """Whether it was we who closed."""
+        return self.__deaf
 
     # What it hears, and waits for.
 
@@ -382,6 +391,16 @@ class Connection:
         self.__busy_until = max(self.__busy_until, now) + 1.0 / rate.per_second
         return (self.__busy_until - now) * rate.per_second < rate.burst + 0.5
 
+    def handle_ping(self) -> None:
+        """The peer pinged, and has its pong."""
+        self.handler.pinged(self)
+
+    def handle_violation(self, code: int, reason: str) -> None:
+        """What the peer sent breaks the protocol; the transport has closed with this code."""
+        if not self.__closed:
+            self.handler.violated(self, code, reason)
+            self.handle_close(code, reason)
+
     def handle_close(self, code: int, reason: str) -> None:
         """The peer is gone; what it said before is still worked on. Only the first call counts."""
         if not self.__closed:
@@ -393,6 +412,19 @@ class Connection:
         if not self.__closed:
             self.post(self.handler.too_slow, self)
             self.disconnect("too_slow", reconnect=True)
+
+    # Called from anywhere at home.
+
+    def handle_server_message(self, text: str) -> bool:
+        """A message to a name or a group of this connection came, as JSON; False when it is dropped."""
+        if self.__closed:
+            return False
+        if len(self.__inbox or ()) >= self.handler.server_messages_limit:
+            self.handler.overrun(self)
+            self.disconnect("too_slow", reconnect=True)
+            return False
+        self.post(self.__server_message, text)
+        return True
 
     # The connection's own time line.
 
@@ -448,6 +480,10 @@ class Connection:
     def __received(self, message: str | bytes) -> None:
         if not self.__deaf:
             self.handler.received(self, message)
+
+    def __server_message(self, text: str) -> None:
+        if not self.__closed:
+            self.handler.server_message(self, self.handler.decode(text))
 
     def __finish(self, code: int, reason: str) -> None:
         if self.is_rejected:

@@ -93,6 +93,10 @@ class Executor(ABC):
         """Something that a worker or a server's thread can wait for."""
 
     @abstractmethod
+    def lock(self) -> AbstractContextManager[Any]:
+        """What one worker at a time holds, also while it blocks; nobody enters it twice, nor at home."""
+
+    @abstractmethod
     def monotonic(self) -> float:
         """Seconds that only grow."""
 
@@ -195,6 +199,9 @@ class ManualExecutor(Executor):
 
     def event(self) -> Event:
         return _ManualEvent()
+
+    def lock(self) -> AbstractContextManager[Any]:
+        return nullcontext()
 
     def monotonic(self) -> float:
         return self.now

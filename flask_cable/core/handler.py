@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -45,8 +46,8 @@ Scope = Callable[[], AbstractContextManager[Any]]
 class Handler(ABC):
     """Serves every connection of one endpoint in one process; what belongs to a peer is in its connection.
 
-    All methods but ``encode`` and ``say_disconnect`` are called on the connection's own time line, one
-    at a time, inside ``scope()``.
+    All methods but ``encode``, ``say_disconnect`` and those that say otherwise are called on the
+    connection's own time line, one at a time, inside ``scope()``.
 
     Attributes:
         hub: who hears what.
@@ -57,6 +58,8 @@ class Handler(ABC):
         inbox_limit: how many messages of one peer may wait before its socket is not read any more.
         rate: how many messages of one peer are taken; past it close 1008. None takes all.
         stream_limits: bounds of ``connection.stream_from``.
+        decode: makes a value of a server message, which is JSON.
+        server_messages_limit: how many server messages may wait for one connection; past it "too_slow".
         counts: what was refused or failed, by kind.
         sender: who sends the signals: the Flask application.
     """
@@ -73,6 +76,8 @@ class Handler(ABC):
         rate: Rate | None = None,
         stream_limits: StreamLimits = StreamLimits(),  # noqa: B008 - a constant
         sender: Any = None,
+        decode: Callable[[str], Any] = json.loads,
+        server_messages_limit: int = 10_000,
     ) -> None:
         self.hub = hub
         self.executor = executor
@@ -83,6 +88,8 @@ class Handler(ABC):
         self.rate = rate
         self.stream_limits = stream_limits
         self.sender = sender
+        self.decode = decode
+        self.server_messages_limit = server_messages_limit
         self.counts: Counter[str] = Counter()
 
     # A connection's life; ``handle_open`` and ``handle_close`` are the connection's to call.
@@ -103,6 +110,17 @@ class Handler(ABC):
     @abstractmethod
     def received(self, connection: Connection, message: str | bytes) -> None:
         """A whole message came: text is ``str``, binary is ``bytes``."""
+
+    def server_message(self, connection: Connection, message: Any) -> None:
+        """Something was sent to a name or a group of this connection: its class's hook is told."""
+        try:
+            connection.server_message(message)
+        except Exception as error:
+            if not connection.rescue(error):
+                raise
+
+    def pinged(self, connection: Connection) -> None:  # noqa: B027 - a ping says nothing to most styles
+        """The peer sent a ping, which has been answered; called at home."""
 
     def handle_close(self, connection: Connection, code: int, reason: str) -> None:
         """The peer is gone: it is watched and listed no more, and hears nothing."""
@@ -167,6 +185,23 @@ class Handler(ABC):
         self.counts["too_slow"] += 1
         connection.logger.warning("does not read what it is sent: disconnected with too_slow")
         self.tell(signals.too_slow, connection=connection)
+
+    def violated(self, connection: Connection, code: int, reason: str) -> None:  # noqa: B027 - no news to most
+        """What the peer sent breaks the protocol, and it is about to be closed with ``code``; at home."""
+
+    def overrun(self, connection: Connection) -> None:
+        """More server messages wait for a connection than may, and it is about to be disconnected for it."""
+        self.counts["overrun"] += 1
+        connection.logger.warning("more than CABLE_SERVER_MESSAGES wait: disconnected with too_slow")
+
+    def unheard(self, connection: Connection) -> None:
+        """A server message came that nobody heeds: it is counted, and told once per connection."""
+        self.counts["unheard"] += 1
+        if not connection.complained:
+            connection.complained = True
+            connection.logger.warning(
+                "nobody heeds its server messages: define server_message(self, message)"
+            )
 
     def too_fast(self, connection: Connection) -> None:
         """A peer sends more messages than ``rate`` takes, and is about to be closed for it."""

@@ -8,14 +8,14 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ..streams import stream_key
+from ..streams import RESERVED, stream_key
 from .connection import Connection
 from .hub import Hub
 
 logger = logging.getLogger("flask_cable")
 
-CONTROL = "flask_cable/control"
-"""The stream on which the processes tell each other what to do; no channel's name has this form."""
+CONTROL = f"{RESERVED}control"
+"""The stream on which the processes tell each other what to do."""
 
 
 class Registry(Mapping[int, Connection]):
@@ -27,6 +27,7 @@ class Registry(Mapping[int, Connection]):
         self._connections: dict[int, Connection] = {}
         self._opening: dict[int, Connection] = {}
         self._awaiting: list[Callable[[], object]] = []
+        self._leaving: list[Callable[[Connection], object]] = []
         self._live = hub.listen(CONTROL, self._obey, self._now_live)
 
     def __getitem__(self, id: int) -> Connection:
@@ -62,8 +63,19 @@ class Registry(Mapping[int, Connection]):
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection; harmless when it is not there."""
-        self._opening.pop(connection.id, None)
-        self._connections.pop(connection.id, None)
+        opening = self._opening.pop(connection.id, None)
+        opened = self._connections.pop(connection.id, None)
+        if opening is not None or opened is not None:
+            for tell in self._leaving:
+                tell(connection)
+
+    def knows(self, connection: Connection) -> bool:
+        """Whether a connection is open, or about to be."""
+        return connection.id in self._connections or connection.id in self._opening
+
+    def when_removed(self, tell: Callable[[Connection], object]) -> None:
+        """Call ``tell(connection)``, from any thread, once for each that has been removed; must not block."""
+        self._leaving.append(tell)
 
     @property
     def is_live(self) -> bool:

@@ -15,6 +15,10 @@ from .store import Entry, Store
 logger = logging.getLogger("flask_cable")
 
 
+SWEEP = 60.0
+"""Seconds between looks for what has expired, at most."""
+
+
 class MemoryPubSub(PubSub):
     """The default: nothing to install, and nothing reaches another process."""
 
@@ -99,7 +103,7 @@ class MemoryStore(Store):
         now = self._clock()
         if now < self._sweep_at:
             return
-        self._sweep_at = now + seconds
+        self._sweep_at = now + min(seconds, SWEEP)
         for node in [node for node in self._leases if not self._lives(node)]:
             self._forget(node)
         self._texts = {key: kept for key, kept in self._texts.items() if kept[1] > now}

@@ -1,6 +1,7 @@
 """Routes: where each style of server code meets a URL. A style's file has its ``Route`` and nothing else."""
 
-from .base import Route, plain
+from .base import TOO_MANY, Route, plain
+from .behaviour import BehaviourRoute
 from .channels import ChannelsRoute
 
-__all__ = ["ChannelsRoute", "Route", "plain"]
+__all__ = ["TOO_MANY", "BehaviourRoute", "ChannelsRoute", "Route", "plain"]

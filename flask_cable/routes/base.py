@@ -7,7 +7,8 @@ subprotocol, and what plain HTTP gets. The rest is the same for all, and is the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Request, Response, current_app, request, session
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from ..runtime import CableState, Runtime
 
 
+TOO_MANY = Refusal(503, "Too many connections; come back later.")
+
+
 class Route(ABC):
     """An endpoint style at a URL rule; one object may be registered with several applications.
 
@@ -31,6 +35,7 @@ class Route(ABC):
         endpoint: what ``url_for`` calls it; plain HTTP requests have ``<endpoint>_http``.
         blueprint: where to register it instead of the application.
         max_message_bytes: the largest message of a peer; CABLE_MAX_MESSAGE_BYTES when None.
+        decorators: wrap the view of WebSocket requests, the last one outermost.
     """
 
     methods: tuple[str, ...] = ("GET",)
@@ -43,16 +48,19 @@ class Route(ABC):
         *,
         blueprint: Blueprint | None = None,
         max_message_bytes: int | None = None,
+        decorators: Iterable[Callable[..., Any]] = (),
     ) -> None:
         self.rule = rule
         self.endpoint = endpoint
         self.blueprint = blueprint
         self.max_message_bytes = max_message_bytes
+        self.decorators = tuple(decorators)
 
     def add_to(self, scaffold: Flask | Blueprint, rule: str | None = None) -> None:
         """Register the URL rule, for WebSockets and for plain HTTP."""
         rule = self.rule if rule is None else rule
-        scaffold.add_url_rule(rule, self.endpoint, self.view, websocket=True)
+        view = reduce(lambda view, decorate: decorate(view), self.decorators, self.view)
+        scaffold.add_url_rule(rule, self.endpoint, view, websocket=True)
         scaffold.add_url_rule(rule, f"{self.endpoint}_http", self.view_http, methods=self.methods)
 
     def view(self, **arguments: Any) -> ResponseReturnValue:

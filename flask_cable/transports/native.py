@@ -166,6 +166,8 @@ class NativeTransport(SocketTransport):
         """Add a whole message to ``messages``, or keep a part; False when it is not valid UTF-8."""
         opcode, data = frame.opcode, frame.data
         if opcode in CONTROL:
+            if opcode is Opcode.PING:
+                self.connection.handle_ping()
             return True
         if opcode is not Opcode.CONT:
             self._partial = (opcode is Opcode.TEXT, bytearray(data))
@@ -187,7 +189,12 @@ class NativeTransport(SocketTransport):
         if self._timer is None:
             self._end_within(self._limits.close_timeout)
         close = codec.close_rcvd or codec.close_sent
-        self.connection.handle_close(*((close.code, close.reason) if close else (1006, "")))
+        if close is None:
+            self.connection.handle_close(1006, "")
+        elif close is codec.close_rcvd:
+            self.connection.handle_close(close.code, close.reason)
+        else:
+            self.connection.handle_violation(close.code, close.reason)
 
     def _flush(self, codec: Protocol) -> None:
         """Write what the codec answers: pongs, close frames, and b"" for the end of the stream."""
