@@ -97,7 +97,7 @@ class CableState:
         self.__dict__.pop("verifier", None)
         if self._runtime is not None:
             self._runtime.lifespan.forget()
-            self._runtime.bus.stop()
+            self._runtime.stop()
         self._runtime = None
 
 
@@ -135,16 +135,22 @@ class Runtime:
             self.registry,
             self.executor,
             config.drain_seconds if config.gap == "disconnect" else None,
+            self.unique.owners,
         )
         self.bus.watch(Watcher(self._lost, self._restored))
         self.refreshes = Debounce(self.executor, config.refresh_delay, self._refresh)
         self.lifespan = Lifespan(
-            self.drain, self.executor, config.drain_seconds, self.bus.stop, self.refreshes.flush
+            self.drain, self.executor, config.drain_seconds, self.stop, self.refreshes.flush
         )
         if self.executor.is_real:
             self.lifespan.watch()
         self._warned = False
         logger.info("%s executor, %s pub/sub", self.executor.name, self.bus.name)
+
+    def stop(self) -> None:
+        """Give up names and groups, and what connects this process to the others."""
+        self.lease.retire()
+        self.bus.stop()
 
     # Outages, on a thread of the adapter.
 
@@ -270,6 +276,7 @@ class Runtime:
         """A connection for a request, with its place in the registry reserved."""
         connection = self.cable.connection_class(handler, self.registry.next_id())
         connection.handshake = Handshake(self.app, request, session)
+        connection.hold_back()
         self.registry.reserve(connection)
         return connection
 

@@ -27,7 +27,7 @@ command_failed = _signals.signal("cable-command-failed")
 """A peer's command could not be carried out, or a hook raised: ``connection``, ``error``."""
 
 name_lost = _signals.signal("cable-name-lost")
-"""Another took a connection's name while its process was out of reach: ``connection``, ``name``, ``scope``."""
+"""A connection's name was taken while its process was out of reach: ``connection``, ``name``, ``scope``."""
 
 too_slow = _signals.signal("cable-too-slow")
 """A peer that does not read what it is sent is about to be disconnected: ``connection``."""

@@ -157,6 +157,25 @@ class ExecutorContract:
         self.until(lambda: len(log) >= 500)
         assert sorted(log) == list(range(500))
 
+    def test_a_lock_is_held_by_one_worker_at_a_time_while_it_waits_too(self, executor: Executor) -> None:
+        lock, go, log = executor.lock(), executor.event(), []
+
+        def work(number: int) -> None:
+            with lock:
+                log.append(("in", number))
+                go.wait(DEADLINE)
+                log.append(("out", number))
+
+        for number in range(3):
+            executor.submit(work, number)
+        self.until(lambda: log)
+        for _ in range(10):
+            self.pause()
+        assert len(log) == 1
+        go.set()
+        self.until(lambda: len(log) == 6)
+        assert [word for word, _ in log] == ["in", "out"] * 3
+
     # Home.
 
     def test_calls_home_keep_their_order(self, executor: Executor) -> None:

@@ -43,6 +43,8 @@ def test_a_stream_is_named_by_many_things() -> None:
 def test_what_names_no_stream_says_why() -> None:
     for value, hint in (
         ("", "blank"),
+        ("flask_cable/control", "Flask-Cable's own"),
+        (("flask_cable/control", Post(1)), "Flask-Cable's own"),
         (" \t", "blank"),
         (None, "pass a string"),
         (Post(None), "Post has no id yet"),

@@ -36,7 +36,10 @@ PAGE_SOCKETS = ("endpoints/push.py",)
 FOREIGN: dict[str, tuple[str, tuple[str, ...]]] = {
     # connection: one live peer, as the application sees it
     "consumer": ("connection or handler", NOWHERE),
-    "client": ("connection or peer", ("testing/*", "pytest_plugin.py", "pubsub/*")),
+    "client": (
+        "connection or peer",
+        ("testing/*", "pytest_plugin.py", "pubsub/*", "endpoints/behaviour.py"),
+    ),
     "socket": (
         "connection or transport",
         ("transports/*", "executors.py", "pubsub/*", "sockets.py", "upgrade.py", *SOCKET_IO, *PAGE_SOCKETS),
@@ -52,8 +55,8 @@ FOREIGN: dict[str, tuple[str, tuple[str, ...]]] = {
     "topic": ("stream", ("pubsub/*",)),
     "room": ("stream", SOCKET_IO),
     "group": (
-        "stream, or registry.Group",
-        ("core/registry.py", "endpoints/behaviour.py", "extension.py", "cli.py"),
+        "stream, or names.Group",
+        ("core/names.py", "endpoints/behaviour.py", "runtime.py", "extension.py", "cli.py"),
     ),
     "broadcasting": ("stream", ("streams.py", "signals.py", "endpoints/channels/*", "broadcasting/*")),
     # hub: this process's stream -> subscribers

@@ -136,6 +136,7 @@ class Connection:
         "__closed",
         "__data",
         "__deaf",
+        "__held",
         "__inbox",
         "__paused",
         "__streams",
@@ -179,7 +180,7 @@ class Connection:
         self.__busy_until = 0.0
         self.__inbox: deque[Job] | None = None
         self.__streams: Streams | None = None
-        self.__busy = self.__closed = self.__deaf = self.__paused = False
+        self.__busy = self.__closed = self.__deaf = self.__held = self.__paused = False
 
     def __repr__(self) -> str:
         names = "".join(f" {name}={value!r}" for name, value in self.identifiers.items())
@@ -280,10 +281,10 @@ class Connection:
         """Close with an RFC 6455 code; what the peer said that is still unread is ignored."""
         if not self.handler.executor.is_home():
             return self.handler.executor.call_home(self.close, code, reason)
-        if not self.__closed:
+        if self.__is_first_to_close():
             self.__deaf = True
             self.transport.close(code, reason)
-            self.handle_close(code, reason)
+            self.__end(code, reason)
 
     @property
     def closed(self) -> bool:
@@ -370,10 +371,23 @@ class Connection:
             if kept.closing is not None:
                 transport.close(*kept.closing)
 
+    def hold_back(self) -> None:
+        """Let all that is posted wait for ``handle_open``: some peers speak before they are spoken to."""
+        self.__busy = self.__held = True
+
     def handle_open(self) -> None:
         """The handshake is done, and the peer has not been told to go meanwhile."""
-        if not self.__closed:
-            self.post(self.handler.handle_open, self)
+        with self.handler.executor.guard:
+            if not self.__closed:
+                self.__begin(self.handler.handle_open, self)
+
+    def __begin(self, function: Callable[..., Any], *args: Any) -> None:
+        """Post, before all that was held back."""
+        if self.__held:
+            self.__held = False
+            self.handler.executor.submit(self.__work, (function, args))
+        else:
+            self.post(function, *args)
 
     def handle_messages(self, messages: Iterable[str | bytes]) -> None:
         """Whole messages have come."""
@@ -403,9 +417,19 @@ class Connection:
 
     def handle_close(self, code: int, reason: str) -> None:
         """The peer is gone; what it said before is still worked on. Only the first call counts."""
-        if not self.__closed:
-            self.__closed = True
-            self.post(self.__finish, code, reason)
+        if self.__is_first_to_close():
+            self.__end(code, reason)
+
+    def __is_first_to_close(self) -> bool:
+        with self.handler.executor.guard:
+            first, self.__closed = not self.__closed, True
+            return first
+
+    def __end(self, code: int, reason: str) -> None:
+        with self.handler.executor.guard:
+            if self.__held:
+                self.__inbox = None  # who was not let in has said nothing
+            self.__begin(self.__finish, code, reason)
 
     def handle_too_slow(self) -> None:
         """More waits for the peer than it may let wait; it is told to come back."""

@@ -15,7 +15,7 @@ from .executor import Executor, Timer
 
 logger = logging.getLogger("flask_cable")
 
-BEATS = 3
+BEATS = 4
 """How often a lease is renewed before it would run out: two may go wrong."""
 
 FOR_EVER = 1e9

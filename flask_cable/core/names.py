@@ -214,6 +214,11 @@ class Unique(_Names):
         self._executor.call_home(place.connection.handle_server_message, text)
         return True
 
+    def owners(self) -> list[Connection]:
+        """The connections of this process that have a name."""
+        with self._executor.guard:
+            return list(self._owners.values())
+
     def whereis(self, name: Any, scope: Any = None) -> Place | None:
         """Where the connection is that has a name; None when nobody has it. Raises ``BusError``."""
         return self._place(self._key(name, scope))

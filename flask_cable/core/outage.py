@@ -7,7 +7,7 @@ disconnect, is told to come back, spread out, so that they look again at what is
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .connection import Connection
 from .drain import CODE, spread
@@ -25,13 +25,22 @@ class Outage:
 
     Args:
         seconds: over which peers are told at most; None does not tell them.
+        named: who may be sent something although it hears no stream.
     """
 
-    def __init__(self, hub: Hub, registry: Registry, executor: Executor, seconds: float | None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        registry: Registry,
+        executor: Executor,
+        seconds: float | None,
+        named: Callable[[], Iterable[Connection]] = tuple,
+    ) -> None:
         self._hub = hub
         self._registry = registry
         self._executor = executor
         self._seconds = seconds
+        self._named = named
         self._missing: set[Connection] = set()
 
     def lost(self) -> None:
@@ -51,6 +60,7 @@ class Outage:
     def _lost(self) -> None:
         self._registry.handle_lost()
         self._missing |= self._hub.handle_lost()
+        self._missing.update(self._named())
         # One who hears nothing may still be disconnected from afar by what it is identified by.
         self._missing.update(one for one in self._registry.all() if one.identifiers)
 

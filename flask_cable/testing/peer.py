@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.test import TestResponse
 
+from ..endpoints.behaviour import Binary, Close, Text
 from ..transports.loopback import LoopbackTransport
 from .failures import listed, told
 
@@ -84,16 +85,23 @@ class CablePeer:
         self._read += 1
         return self._transport.sent[self._read - 1]
 
+    def receive_frame(self) -> Text | Binary | Close:
+        """Take the next message as a behaviour's frame; after the last one, how the connection ended."""
+        if not self.unread and self.closed_with is not None:
+            return Close(*self.closed_with)
+        message = self.receive()
+        return Text(message) if isinstance(message, str) else Binary(message)
+
     def receive_json(self) -> Any:
         """Take the next message, which has to be JSON."""
         return json.loads(self.receive())
 
     # What it sends.
 
-    def send(self, *messages: str | bytes) -> None:
+    def send(self, *messages: str | bytes | Text | Binary) -> None:
         """Send messages, text or binary; several arrive together."""
         self._assert_open()
-        self._transport.say(*messages)
+        self._transport.say(*(one.data if isinstance(one, (Text, Binary)) else one for one in messages))
         self.client.settle()
 
     def send_json(self, value: Any) -> None:

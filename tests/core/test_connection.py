@@ -735,3 +735,144 @@ def test_subscriptions_are_the_handlers_matter() -> None:
     connection, _ = attached(Subscribing())
     assert connection.add_subscription("channel") is connection
     assert handler_of(connection).calls == [(connection, "channel")]
+
+
+# Who is not let in yet, and what the server sends to names and groups.
+
+
+def held() -> tuple[Connection, Wire, LateExecutor]:
+    executor = LateExecutor()
+    connection, wire = attached(RecordingHandler(executor))
+    connection.hold_back()
+    return connection, wire, executor
+
+
+def test_who_speaks_too_early_is_heard_after_the_opening() -> None:
+    connection, _, executor = held()
+    connection.handle_messages(["early"])
+    executor.run()
+    assert handler_of(connection).calls == []
+    connection.handle_open()
+    connection.handle_messages(["late"])
+    executor.run()
+    assert handler_of(connection).calls == [("opened",), ("received", "early"), ("received", "late")]
+
+
+def test_who_is_gone_before_the_opening_has_said_nothing() -> None:
+    connection, _, executor = held()
+    connection.handle_messages(["early"])
+    connection.handle_close(1001, "gone")
+    connection.handle_open()
+    executor.run()
+    assert handler_of(connection).calls == [("closed", 1001, "gone")]
+
+
+def test_a_peer_that_says_too_much_before_the_opening_is_not_read_for_a_while() -> None:
+    connection, wire, executor = held()
+    connection.handler.inbox_limit = 2
+    connection.handle_messages(["a", "b", "c"])
+    executor.run()
+    assert wire.told == ["pause"]
+    connection.handle_open()
+    executor.run()
+    assert wire.told == ["pause", "resume"]
+    assert len(handler_of(connection).calls) == 4
+
+
+class Informed(Connection):
+    """Keeps its server messages."""
+
+    def server_message(self, message: Any) -> None:
+        if message == "bad":
+            raise LookupError("lost")
+        self.data.setdefault("heard", []).append(message)
+
+
+def test_a_server_message_reaches_the_classs_hook() -> None:
+    connection = Informed(RecordingHandler())
+    connection.attach(Wire())
+    assert connection.handle_server_message('{"a": [1, null]}')
+    assert connection.handle_server_message('"text"')
+    assert connection.data["heard"] == [{"a": [1, None]}, "text"]
+
+
+def test_server_messages_wait_their_turn() -> None:
+    executor = LateExecutor()
+    connection = Informed(RecordingHandler(executor))
+    connection.attach(Wire())
+    connection.handle_messages(["a"])
+    connection.handle_server_message("1")
+    assert handler_of(connection).calls == []
+    executor.run()
+    assert (handler_of(connection).calls, connection.data) == ([("received", "a")], {"heard": [1]})
+
+
+def test_after_the_end_no_server_message_comes() -> None:
+    executor = LateExecutor()
+    connection = Informed(RecordingHandler(executor))
+    connection.attach(Wire())
+    connection.handle_server_message("1")
+    connection.close()
+    assert connection.handle_server_message("2") is False
+    executor.run()
+    assert connection.data == {}
+
+
+def test_so_many_server_messages_wait_and_one_more_ends_it() -> None:
+    executor = LateExecutor()
+    connection, wire = attached(RecordingHandler(executor, server_messages_limit=3))
+    connection.handle_messages(["busy"])
+    assert [connection.handle_server_message("1") for _ in range(5)] == [True, True, True, False, False]
+    assert wire.sent == [b"disconnect too_slow True"]
+    assert handler_of(connection).counts["overrun"] == 1
+
+
+def test_an_error_of_the_hook_goes_to_the_classs_rescuers_or_is_the_works() -> None:
+    class Rescuing(Informed):
+        @rescue_from(LookupError)
+        def rescued(self, error: LookupError) -> None:
+            self.data["error"] = str(error)
+
+    rescuing, failing = Rescuing(RecordingHandler()), Informed(RecordingHandler())
+    for connection in (rescuing, failing):
+        connection.handle_server_message('"bad"')
+    assert rescuing.data == {"error": "lost"}
+    assert handler_of(rescuing).errors == []
+    assert [type(error) for error in handler_of(failing).errors] == [LookupError]
+
+
+def test_who_heeds_no_server_messages_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    connection, _ = attached(id=7)
+    for _ in range(3):
+        connection.handle_server_message("1")
+    assert handler_of(connection).counts == {"unheard": 3}
+    assert [record.getMessage() for record in caplog.records] == [
+        "connection 7: nobody heeds its server messages: define server_message(self, message)"
+    ]
+
+
+def test_a_ping_and_a_broken_rule_are_the_handlers_to_judge() -> None:
+    class Judging(RecordingHandler):
+        def pinged(self, connection: Connection) -> None:
+            self.calls.append(("pinged",))
+
+        def violated(self, connection: Connection, code: int, reason: str) -> None:
+            self.calls.append(("violated", code, reason))
+
+    connection, _ = attached(Judging())
+    connection.handle_ping()
+    connection.handle_violation(1009, "too big")
+    connection.handle_violation(1002, "again")
+    assert handler_of(connection).calls == [
+        *(("pinged",), ("violated", 1009, "too big"), ("closed", 1009, "too big")),
+    ]
+
+
+def test_it_is_known_who_ended_it() -> None:
+    ours, theirs, broken = attached()[0], attached()[0], attached()[0]
+    assert not ours.told_to_go
+    ours.close()
+    theirs.handle_close(1000, "")
+    broken.handle_ping()
+    broken.handle_violation(1009, "")
+    assert [connection.told_to_go for connection in (ours, theirs, broken)] == [True, False, False]

@@ -157,7 +157,7 @@ def test_nobody_waits_for_an_event() -> None:
 
 def test_there_is_nothing_to_stop_and_no_need_to_lock() -> None:
     executor = ManualExecutor()
-    with executor.guard, executor.guard:
+    with executor.guard, executor.guard, executor.lock():
         executor.stop()
 
 

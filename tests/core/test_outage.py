@@ -150,3 +150,13 @@ def test_it_happens_at_home() -> None:
     assert peer.told == []
     executor.run()
     assert peer.told == [(CODE, "")]
+
+
+def test_who_has_a_name_may_have_missed_a_message() -> None:
+    house = House()
+    named, nameless = house.peer(), house.peer()
+    connection = house.registry[1]
+    house.outage = Outage(house.hub, house.registry, house.executor, 5.0, lambda: [connection])
+    house.outage.lost()
+    house.outage.restored()
+    assert (named.told, nameless.told) == ([(CODE, "")], [])

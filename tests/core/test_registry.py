@@ -202,3 +202,15 @@ def test_in_this_process_it_is_live_at_once() -> None:
     ready = []
     made().when_live(lambda: ready.append("a"))
     assert ready == ["a"]
+
+
+def test_whoever_wants_to_know_is_told_of_each_that_is_removed() -> None:
+    registry, told = made(), []
+    registry.when_removed(told.append)
+    one, opening = join(registry)[0], Person(RecordingHandler(), registry.next_id())
+    registry.reserve(opening)
+    assert [registry.knows(person) for person in (one, opening)] == [True, True]
+    for person in (one, opening, one, Person(RecordingHandler(), 99)):
+        registry.remove(person)
+    assert told == [one, opening]
+    assert not any(registry.knows(person) for person in told)

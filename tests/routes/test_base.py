@@ -128,6 +128,25 @@ def test_a_style_may_refuse_with_any_response() -> None:
     assert app.test_client().get("/closed").json == {"wrong": 426}
 
 
+def test_decorators_wrap_websockets_and_not_plain_http() -> None:
+    def say(word: str) -> Any:
+        def decorate(view: Any) -> Any:
+            def decorated(**arguments: Any) -> Any:
+                log.append(word)
+                return view(**arguments)
+
+            return decorated
+
+        return decorate
+
+    cable, log = Cable(), []
+    cable.add_route(EchoRoute("/echo/<int:room>", "echo", decorators=[say("inner"), say("outer")]))
+    app = make_app(cable)
+    assert connect(app, "/echo/7")[0].transport.sent == ["{'room': 7}"]
+    app.test_client().get("/echo/7")
+    assert log == ["outer", "inner"]
+
+
 def test_a_foreign_origin_is_refused_on_every_route() -> None:
     cable = Cable()
     cable.add_route(EchoRoute("/echo", "echo"))

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask, abort
 from support.apps.echo import EchoRoute
 
-from flask_cable import Cable
+from flask_cable import Binary, Cable, Close, Text
 from flask_cable.testing import CableClient, HandshakeRefused
 
 
@@ -100,3 +100,13 @@ def test_the_handshake_is_a_pages_own_unless_it_is_said_otherwise(client, peer):
     assert "CablePeer to <Connection 2>" in repr(other)
     with pytest.raises(HandshakeRefused, match="origin may not"):
         client.websocket("/echo/9", origin="https://evil.example")
+
+
+def test_messages_may_be_a_behaviours_frames(peer):
+    peer.send(Text("hello"), Binary(b"\x00"))
+    assert [peer.receive_frame(), peer.receive_frame()] == [Text("hello"), Binary(b"\x00")]
+    with pytest.raises(AssertionError, match="nothing more was received"):
+        peer.receive_frame()
+    peer.send("last")
+    peer.connection.close(4000, "enough")
+    assert [peer.receive_frame() for _ in range(3)] == [Text("last"), *[Close(4000, "enough")] * 2]

@@ -155,6 +155,14 @@ def test_control_frames_may_come_between_fragments(rig: SocketRig) -> None:
     assert (rig.received, rig.peer.pongs) == (["ab"], [b"ping"])
 
 
+def test_the_connection_is_told_of_pings_and_not_of_pongs(rig: SocketRig) -> None:
+    told: list[str] = []
+    rig.connection.handler.pinged = lambda connection: told.append("ping")  # type: ignore[method-assign]
+    rig.peer.send(raw(9, b"a") + raw(10, b"b") + raw(9, b"") + raw(1, b"c"))
+    rig.settle()
+    assert (told, rig.received) == (["ping", "ping"], ["c"])
+
+
 def test_a_character_may_be_split_between_fragments(rig: SocketRig) -> None:
     smile = "\U0001f600".encode()
     rig.peer.send(raw(1, smile[:1], fin=False) + raw(0, smile[1:3], fin=False) + raw(0, smile[3:]))
@@ -204,12 +212,14 @@ BAD = {
 def test_what_breaks_the_protocol_ends_it_with_a_code(name: str) -> None:
     data, code = BAD[name]
     rig = SocketRig(limits=Limits(message=1000))
+    violations: list[int] = []
+    rig.connection.handler.violated = lambda _, code, reason: violations.append(code)  # type: ignore[method-assign]
     rig.peer.send(raw(1, b"good") + data)
     rig.settle()
     assert rig.received == ["good"]
     assert rig.closed_with is not None
     assert rig.closed_with[0] == code
-    assert [closed for closed, _ in rig.closes] == [code]
+    assert [closed for closed, _ in rig.closes] == violations == [code]
     rig.executor.advance(60)
     assert (rig.executor.watched, rig.peer.read(), rig.peer.ended) == (0, False, True)
     rig.end()
