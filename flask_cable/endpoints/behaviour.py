@@ -25,11 +25,12 @@ a callback returns (state, frames): any state, and a list of frames, which may b
                                and whose reason is no longer than 123 bytes"""
 
 GOODBYES = {
+    "idle_timeout": (1000, ""),
     "server_restart": (1001, "server shutting down; please reconnect"),
     "too_slow": (1013, "too slow; please reconnect"),
     "name_lost": (1012, "name lost; please reconnect"),
 }
-"""Close codes and reasons, where the protocol has no other words for what ``disconnect`` is told."""
+"""What the close frame says for what ``disconnect`` is told."""
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,9 @@ class BehaviourHandler(Handler):
         if course is not None and course.ending is None:
             course.ending = ending
 
-    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> None:
-        """There are no words for it but those of the close frame."""
+    def disconnect(
+        self, connection: Connection, reason: str | None, reconnect: bool, code: int | None
+    ) -> None:
         if reason == "idle_timeout":
             self._note(connection, TIMEOUT)
         elif reason == "too_slow":
@@ -195,6 +197,12 @@ class BehaviourHandler(Handler):
             self._note(connection, NORMAL)
         if reason in GOODBYES:
             connection.close(*GOODBYES[reason])
+        else:
+            super().disconnect(connection, reason, reconnect, code)
+
+    def say_disconnect(self, connection: Connection, reason: str | None, reconnect: bool) -> bool:
+        """There are no words for it but those of the close frame."""
+        return False
 
     def failed(self, connection: Connection, error: BaseException) -> None:
         super().failed(connection, error)
