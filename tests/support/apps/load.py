@@ -8,14 +8,15 @@ from __future__ import annotations
 import gc
 import os
 import threading
+from collections import deque
 
 from flask import Flask, request
 
 from flask_cable import Cable, Channel, Connection, periodically
 
 cable = Cable()
-seen: list[str] = []
-"""What hooks have run, in their order."""
+seen: deque[str] = deque(maxlen=1000)  # a test of leaks must not leak
+"""What hooks have run last, in their order."""
 
 
 @cable.connection
@@ -93,7 +94,7 @@ def create_app() -> Flask:
 
     @app.get("/seen")
     def what_was_seen() -> list[str]:
-        return seen
+        return list(seen)
 
     @app.post("/broadcast/<stream>")
     def broadcast(stream: str) -> str:
