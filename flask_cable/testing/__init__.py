@@ -9,6 +9,7 @@ from .client import SAME_ORIGIN, CableClient
 from .connection import CableConnection, CableSubscription
 from .failures import HandshakeRefused
 from .peer import CablePeer
+from .turbo import TurboElement
 
 __all__ = [
     "SAME_ORIGIN",
@@ -17,4 +18,5 @@ __all__ = [
     "CablePeer",
     "CableSubscription",
     "HandshakeRefused",
+    "TurboElement",
 ]

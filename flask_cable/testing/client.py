@@ -28,6 +28,7 @@ from .connection import CableConnection
 from .failures import HandshakeRefused, listed, told
 from .journal import JOURNAL, journal_of, state_of
 from .peer import CablePeer
+from .turbo import TurboElement, elements_of
 
 SAME_ORIGIN: Any = object()
 """What ``connect`` takes for a page of the application itself."""
@@ -178,11 +179,11 @@ class CableClient:
 
     def assert_broadcasts(self, stream: Any, n: int | None = None) -> AbstractContextManager[list[Any]]:
         """Expect ``n`` broadcasts to a stream inside the ``with`` block; at least one where ``n`` is None."""
-        return _Expectation(self, stream_key(stream), n)
+        return _Expectation(self.capture_broadcasts(stream), stream_key(stream), n)
 
     def assert_no_broadcasts(self, stream: Any) -> AbstractContextManager[list[Any]]:
         """Expect no broadcast to a stream inside the ``with`` block."""
-        return _Expectation(self, stream_key(stream), 0)
+        return _Expectation(self.capture_broadcasts(stream), stream_key(stream), 0)
 
     def assert_broadcast_on(self, stream: Any, data: Any) -> None:
         """Expect that ``data`` has been broadcast to a stream since this client was made."""
@@ -193,6 +194,30 @@ class CableClient:
                 f"not broadcast to {stream_key(stream)!r}: {wanted!r}\nbroadcast there: {listed(found)}"
                 f"\nother streams that were broadcast to: {listed(sorted(others))}"
             )
+
+    # Turbo Streams.
+
+    @contextmanager
+    def capture_turbo_stream_broadcasts(self, stream: Any) -> Iterator[list[TurboElement]]:
+        """Collect the elements that are broadcast to a stream inside the ``with`` block.
+
+        The list is filled at the end of the block, where refreshes that wait are sent.
+        """
+        elements: list[TurboElement] = []
+        with self.capture_broadcasts(stream) as messages:
+            yield elements
+            self._runtime().refreshes.flush()
+        elements += [element for message in messages for element in elements_of(message)]
+
+    def assert_turbo_stream_broadcasts(
+        self, stream: Any, n: int | None = None
+    ) -> AbstractContextManager[list[TurboElement]]:
+        """Expect ``n`` elements on a stream inside the ``with`` block; at least one where ``n`` is None."""
+        return _Expectation(self.capture_turbo_stream_broadcasts(stream), stream_key(stream), n)
+
+    def assert_no_turbo_stream_broadcasts(self, stream: Any) -> AbstractContextManager[list[TurboElement]]:
+        """Expect no elements on a stream inside the ``with`` block."""
+        return _Expectation(self.capture_turbo_stream_broadcasts(stream), stream_key(stream), 0)
 
     def _as_heard(self, data: Any) -> Any:
         return json.loads(self._handler().protocol.json.encode(data))
@@ -231,10 +256,10 @@ class _Acceptance:
 class _Expectation(AbstractContextManager[list[Any]]):
     """Counts the broadcasts of a ``with`` block, and warns when there is no such block to check."""
 
-    def __init__(self, client: CableClient, stream: str, count: int | None) -> None:
+    def __init__(self, capture: AbstractContextManager[list[Any]], stream: str, count: int | None) -> None:
         self._stream = stream
         self._count = count
-        self._capture = client.capture_broadcasts(stream)
+        self._capture = capture
         self._captured: list[Any] | None = None
 
     def __enter__(self) -> list[Any]:

@@ -13,6 +13,7 @@ from ..streams import stream_key
 from ..transports.loopback import LoopbackTransport
 from .failures import listed
 from .peer import CablePeer
+from .turbo import sources_of
 
 if TYPE_CHECKING:
     from .client import CableClient
@@ -58,6 +59,10 @@ class CableConnection(CablePeer):
         name = channel if isinstance(channel, str) else channel.registered_as or channel.__name__
         identifier = self.client._handler().protocol.json.encode({"channel": name, **params}).decode()
         return CableSubscription(self, identifier)
+
+    def subscribe_page(self, html: str) -> list[CableSubscription]:
+        """Subscribe to all that a page's ``turbo_stream_from`` names, as Turbo's JavaScript would."""
+        return [self.subscribe(params.pop("channel"), **params) for params in sources_of(html)]
 
     def send_raw(self, *messages: str | bytes) -> None:
         """Send messages as they are; several arrive together."""
