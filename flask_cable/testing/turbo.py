@@ -65,15 +65,14 @@ class _Sources(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
         if tag == "turbo-cable-stream-source":
-            given = _texts(attrs)
-            params = {name: given[attribute] for name, attribute in _PARAMS if attribute in given}
-            data = {name for name in given if name.startswith("data-")}
-            self.found.append(
-                {**params, **{n.removeprefix("data-").replace("-", "_"): given[n] for n in data}}
-            )
+            self.found.append({_param(name): value for name, value in _texts(attrs).items() if _param(name)})
 
 
-_PARAMS = (("channel", "channel"), ("signed_stream_name", "signed-stream-name"))
+def _param(attribute: str) -> str:
+    """What an attribute of a source is called among its parameters; nothing for any other attribute."""
+    own = attribute in ("channel", "signed-stream-name")
+    name = attribute if own else attribute.removeprefix("data-")
+    return name.replace("-", "_") if own or name != attribute else ""
 
 
 class _Elements(HTMLParser):

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict"
 import { SubscriptionRejectedError, createCable } from "@anycable/core"
-import { RecordingSocket, main, newURL, pings, stats, unique, until, untilStats, wireOf } from "./harness.mjs"
+import { RecordingSocket, get, main, newURL, pings, post, stats, unique, until, untilStats, wireOf } from "./harness.mjs"
 import { shared } from "./scenarios.mjs"
 
 let options = {}
@@ -111,10 +111,27 @@ async function subscribes_again_after_unsubscribing() {
   assert.equal((await stats(user))["ChatChannel subscribed"], 1 + client.wire.commands("unsubscribe").length)
 }
 
+async function hears_a_stream_by_its_signed_name() {
+  const client = new Client({ user: unique("ann") })
+  const stream = unique("news")
+  const { name } = JSON.parse((await get(`/sign/${stream}`)).text)
+  const heard = []
+  const channel = client.cable.streamFromSigned(name)
+  channel.on("message", (message) => heard.push(message))
+  const forged = client.cable.streamFromSigned(name.slice(0, -1) + (name.endsWith("0") ? "1" : "0"))
+  const refused = new Promise((resolve) => forged.on("close", resolve))
+  await until(() => channel.state === "connected", "connected")
+  assert.ok((await refused) instanceof SubscriptionRejectedError)
+  await post("/broadcast", { stream, messages: [{ text: "hi" }] })
+  await until(() => heard.length, "the message")
+  assert.deepEqual(heard, [{ text: "hi" }])
+}
+
 await main({
   ...shared(driver),
   duplicate_subscriptions,
   a_repeated_subscribe_is_not_confirmed_again,
   falsy_messages_are_sent,
   subscribes_again_after_unsubscribing,
+  hears_a_stream_by_its_signed_name,
 })

@@ -16,6 +16,7 @@ OWN = (
     "a_repeated_subscribe_is_not_confirmed_again",
     "falsy_messages_are_sent",
     "subscribes_again_after_unsubscribing",
+    "hears_a_stream_by_its_signed_name",
 )
 
 

@@ -136,6 +136,7 @@ def create_app() -> Flask:
     app.add_url_rule("/login", view_func=login, methods=["POST"])
     app.add_url_rule("/stats/<user>", view_func=stats)
     app.add_url_rule("/broadcast", view_func=broadcast, methods=["POST"])
+    app.add_url_rule("/sign/<stream>", view_func=sign)
     app.add_url_rule("/restart", view_func=restart, methods=["POST"])
     app.add_url_rule("/disconnect", view_func=disconnect, methods=["POST"])
     cable.init_app(app)
@@ -164,6 +165,11 @@ def broadcast() -> ResponseReturnValue:
     for message in body["messages"]:
         cable.broadcast(body["stream"], message)
     return "", 204
+
+
+def sign(stream: str) -> ResponseReturnValue:
+    """Sign a stream's name."""
+    return {"name": cable.signed_stream_name(stream)}
 
 
 def restart() -> ResponseReturnValue:
