@@ -61,6 +61,8 @@ class NetworkPubSub(PubSub):
         self._incoming = Incoming(self.listen, self.envelope, self.timeout, self.name)
         self._outgoing = Outgoing(self.connect, self.timeout, self.options.buffer, self.options.queue)
 
+        self._incoming.watch(Watcher(lambda error: self._outgoing.doubt(), lambda seconds: None))
+
     # For one technology to provide.
 
     @abstractmethod

@@ -147,6 +147,10 @@ class Outgoing:
                     self._thread = threading.Thread(target=self._run, name="flask-cable-sender", daemon=True)
                     self._thread.start()
 
+    def doubt(self) -> None:
+        """The server was away: look whether it has hung up here, too, before the next message."""
+        self._sent_at = -REST
+
     def stop(self) -> None:
         """Send what waits, if the server takes it in time, and give the connection back."""
         if self._pid != os.getpid() or self._stopped.is_set():
