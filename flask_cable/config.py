@@ -184,6 +184,9 @@ KEYS: dict[str, Key] = {
     ),
     "CABLE_REFRESH_DELAY": Key(0.5, _is_seconds, SECONDS, "of quiet until a broadcast refresh goes out"),
     "CABLE_WORKERS": Key(1000, _is_count, COUNT, "greenlets (or threads, 32 at most) that work at once"),
+    "CABLE_MAX_FUNCTIONS": Key(
+        1000, _is_count, COUNT, "functions that serve one connection each at a time; past it 503"
+    ),
     "CABLE_EXECUTOR": Key("auto", _is_executor, "auto, gevent, threads or manual", "who runs the work"),
 }
 

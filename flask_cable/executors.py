@@ -20,8 +20,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from .core.executor import Event, Executor, Job, ManualExecutor, PlannedTimer, Timer
+from .core.executor import Event, Executor, Job, PlannedTimer, Timer
 from .errors import ConfigError
+from .fibers import FiberExecutor
 
 logger = logging.getLogger("flask_cable")
 
@@ -42,7 +43,7 @@ def choose_executor(name: str, sock: Any = None, workers: int = 1000) -> Executo
     if name == "threads":
         return ThreadExecutor(min(workers, 32))
     if name == "manual":
-        return ManualExecutor()
+        return FiberExecutor()
     raise ConfigError(f"CABLE_EXECUTOR: {name!r} is none of auto, gevent, threads, manual")
 
 
@@ -106,6 +107,13 @@ class GeventExecutor(Executor):
             if self._alive < self._limit:
                 self._alive += 1
                 self._spawn(self._worker)
+
+    def spawn(self, function: Job, *args: Any) -> None:
+        if self._get_ident() != self._home:
+            self._loop.run_callback_threadsafe(self.spawn, function, *args)
+        else:
+            self.spawned += 1
+            self._spawn(self.run_spawned, function, args)
 
     def _worker(self) -> None:
         me = self._getcurrent()
@@ -206,6 +214,19 @@ class ThreadExecutor(Executor):
             self._workers += 1
         # daemon threads, which still work when the interpreter has joined all others and sockets are drained
         threading.Thread(target=self._worker, name="flask-cable", daemon=True).start()
+
+    def spawn(self, function: Job, *args: Any) -> None:
+        thread = threading.Thread(
+            target=self.run_spawned, args=(function, args), name="flask-cable-function", daemon=True
+        )
+        with self.guard:
+            self.spawned += 1
+        try:
+            thread.start()
+        except BaseException:  # the system has no more
+            with self.guard:
+                self.spawned -= 1
+            raise
 
     def _worker(self) -> None:
         job = self._jobs.get()

@@ -18,9 +18,10 @@ from .endpoints.behaviour import Behaviour
 from .endpoints.channels import Channel
 from .errors import ConfigError, NotReady
 from .health import add_health
+from .protocols.serializers import is_serializer
 from .protocols.turbo import dom_id, message
 from .pubsub import PubSub
-from .routes import BehaviourRoute, ChannelsRoute, Route
+from .routes import BehaviourRoute, ChannelsRoute, EventsRoute, Route
 from .runtime import CableState, Runtime
 from .sockets import serve
 from .streams import Coder, broadcasting_for, channel_name, stream_key
@@ -61,6 +62,7 @@ class Cable:
         self.connection_class: type[Connection] = Connection
         self.channels_route = ChannelsRoute("", "cable")
         self.routes: list[Route] = []
+        self.serializers: dict[Any, Any] = {}
         self._apps: WeakSet[Flask] = WeakSet()
         if app is not None:
             self.init_app(app)
@@ -190,6 +192,46 @@ class Cable:
             return behaviour_class
 
         return register
+
+    def websocket(
+        self,
+        rule: str,
+        *,
+        serializer: Any = None,
+        endpoint: str | None = None,
+        **options: Any,
+    ) -> EventsRoute:
+        """Serve a WebSocket whose messages are your own: register handlers on what this returns, or decorate
+        a function with it.
+
+        Args:
+            rule: a Flask URL rule; its arguments are ``connection.request.view_args``.
+            serializer: ``"json"``, ``"msgpack"``, a name that ``cable.serializer`` registered, or an object
+                with ``encode`` and ``decode``. None leaves text and bytes alone.
+            endpoint: what ``url_for`` calls it; ``websocket:<rule>`` by default.
+            options: ``middleware``, ``subprotocols``, ``blueprint``, ``max_message_bytes``, ``idle_timeout``.
+        """
+        name = endpoint or f"websocket:{rule}".replace(".", "_")  # Flask wants no dots
+        route = EventsRoute(rule, name, runtime=self._runtime, serializer=serializer, **options)
+        self.add_route(route)
+        return route
+
+    def serializer(self, name: str, serializer: Any = None) -> Any:
+        """Register how messages are made and read: ``@cable.serializer("cbor")``, or as a call.
+
+        Args:
+            serializer: an object with ``encode`` and ``decode``, or a class or function that makes one.
+                What ``encode`` returns as ``bytes`` goes out as a binary message.
+
+        Raises:
+            ConfigError: it is none of these.
+        """
+        if serializer is None:
+            return lambda serializer: self.serializer(name, serializer)
+        if not callable(serializer) and not is_serializer(serializer):
+            raise ConfigError(f"serializer {name!r} needs `encode` and `decode`")
+        self.serializers[name] = serializer
+        return serializer
 
     def add_route(self, route: Route) -> None:
         """Serve ``route`` in every application of this cable, or wherever its blueprint is registered."""

@@ -22,9 +22,12 @@ class Handshake:
 
     The environ is kept as one string of bytes, and read again when somebody asks: ten thousand idle
     connections would otherwise keep ten thousand dicts of headers.
+
+    Attributes:
+        subprotocol: what was chosen of those that the peer offered.
     """
 
-    __slots__ = ("_app", "_environ", "_offered", "_session", "_view_args")
+    __slots__ = ("_app", "_environ", "_offered", "_session", "_view_args", "subprotocol")
 
     def __init__(self, app: Flask, request: Request, session: Mapping[str, Any]) -> None:
         self._app = app
@@ -32,6 +35,7 @@ class Handshake:
         self._offered: tuple[str, ...] | None = None
         self._session = dict(session) or None
         self._view_args = request.view_args or None
+        self.subprotocol: str | None = None
 
     @property
     def environ(self) -> dict[str, Any]:

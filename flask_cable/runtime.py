@@ -98,6 +98,7 @@ class CableState:
         if self._runtime is not None:
             self._runtime.lifespan.forget()
             self._runtime.stop()
+            self._runtime.executor.stop()
         self._runtime = None
 
 
@@ -218,7 +219,7 @@ class Runtime:
         """Accept a handshake with an ``UpgradeResponse``, or refuse it with an ordinary one."""
         self._warn_of_workers(request.environ)
         opened = is_upgraded(request.environ)
-        refusal = self.refusal(request, opened)
+        refusal = self.refusal(request, opened) or route.refusal(self)
         if refusal is not None and not opened:
             return route.refused(refusal, request)
         mounted = self.mount(route)
@@ -308,6 +309,8 @@ class Runtime:
         self, route: Route, environ: Environ, connection: Connection, begin: Begin
     ) -> UpgradeResponse:
         subprotocol = route.subprotocol(opening.offered(environ))
+        if connection.handshake is not None:
+            connection.handshake.subprotocol = subprotocol
         fields = opening.headers(environ["HTTP_SEC_WEBSOCKET_KEY"], subprotocol)
         extensions = self._extensions(environ)
         if extensions is not None:

@@ -21,9 +21,10 @@ from typing import Any
 import pytest
 from support.parts import require
 
-from flask_cable.core.executor import Executor, ManualExecutor
+from flask_cable.core.executor import Executor
 from flask_cable.errors import ConfigError
 from flask_cable.executors import PARKED, GeventExecutor, ThreadExecutor, choose_executor
+from flask_cable.fibers import FiberExecutor
 
 DEADLINE = 5.0
 Pair = tuple[socket.socket, socket.socket]
@@ -118,6 +119,36 @@ class ExecutorContract:
         go.set()
         self.until(lambda: sorted(log) == list(range(5)))
         executor.stop()
+
+    def test_what_is_spawned_has_a_worker_of_its_own_and_is_counted(self) -> None:
+        executor = self.make(workers=1)
+        log: list[int] = []
+        go = executor.event()
+
+        def wait(number: int) -> None:
+            go.wait(DEADLINE)
+            log.append(number)
+
+        thread = threading.Thread(target=executor.spawn, args=(wait, 0), daemon=True)
+        thread.start()
+        for number in (1, 2):
+            executor.spawn(wait, number)
+        executor.submit(log.append, 3)
+        self.until(lambda: log == [3] and executor.spawned == 3)
+        go.set()
+        self.until(lambda: executor.spawned == 0)
+        thread.join(DEADLINE)
+        assert sorted(log) == [0, 1, 2, 3]
+        executor.stop()
+
+    def test_what_is_spawned_and_fails_is_logged_and_counted_no_more(
+        self, executor: Executor, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail() -> None:
+            raise LookupError("lost")
+
+        executor.spawn(fail)
+        self.until(lambda: "LookupError: lost" in caplog.text and executor.spawned == 0)
 
     def test_work_that_fails_takes_nothing_with_it(self) -> None:
         executor = self.make(workers=1)
@@ -435,6 +466,17 @@ class TestThreadExecutor(ExecutorContract):
         self.until(lambda: len(log) == 2)
         assert (log, executor.can_wait()) == ([False, True], True)
 
+    def test_a_thread_that_cannot_be_started_is_not_counted(
+        self, executor: Executor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start"):
+            executor.spawn(print)
+        assert executor.spawned == 0
+
     def test_nothing_is_started_before_it_is_used(self) -> None:
         before = set(threading.enumerate())
         executor = ThreadExecutor()
@@ -616,7 +658,7 @@ class TestGeventExecutor(ExecutorContract):
 
 
 def test_an_executor_is_chosen_by_name() -> None:
-    assert type(choose_executor("manual")) is ManualExecutor
+    assert type(choose_executor("manual")) is FiberExecutor
     assert type(choose_executor("threads")) is ThreadExecutor
     assert choose_executor("threads", workers=1000)._limit == 32  # type: ignore[attr-defined]
     assert choose_executor("threads", workers=3)._limit == 3  # type: ignore[attr-defined]

@@ -22,7 +22,8 @@ OURS: dict[str, set[str]] = {
     "protocols": {"protocols", "errors", "streams"},
     "core": {"core", "errors", "signals", "streams", "protocols.frames"},
     "pubsub": {"pubsub", "errors", "signals"},
-    "executors": {"core.executor", "errors"},
+    "executors": {"core.executor", "errors", "fibers"},
+    "fibers": {"core.executor"},
     "publisher": {"core.hub", "core.registry", "errors", "pubsub", "streams"},
     "transports": {"transports", "core", "protocols", "errors"},
     "endpoints": set(),
@@ -58,7 +59,7 @@ EDGE = {
 FLASK = {"flask", "werkzeug", "jinja2", "markupsafe", "click"}
 OTHERS: dict[str, set[str]] = {
     "signals": {"blinker"},
-    "protocols": {"orjson", "websockets"},
+    "protocols": {"msgpack", "orjson", "websockets"},
     "executors": {"gevent", "greenlet"},
     "pubsub.redis": {"redis"},
     "pubsub.redis_store": {"redis"},
@@ -74,7 +75,7 @@ OTHERS: dict[str, set[str]] = {
 }
 
 # The three doors to the world: nobody else waits, reads a clock, opens a socket or starts anything.
-DOORS = {"transports", "executors", "pubsub"}
+DOORS = {"transports", "executors", "fibers", "pubsub"}
 WORLD = {
     "_thread",
     "asyncio",

@@ -61,6 +61,8 @@ class Handshake(Protocol):
     @property
     def session(self) -> Any: ...
 
+    subprotocol: str | None
+
     def request_context(self) -> AbstractContextManager[Any]: ...
 
 
@@ -237,6 +239,11 @@ class Connection:
         """The Flask session as the handshake had it; read-only."""
         return self.handshake and self.handshake.session
 
+    @property
+    def subprotocol(self) -> str | None:
+        """What was chosen of the subprotocols that the peer offered."""
+        return None if self.handshake is None else self.handshake.subprotocol
+
     def request_context(self) -> AbstractContextManager[Any]:
         """A request context like the handshake's, for code that needs ``flask.request``."""
         if self.handshake is None:
@@ -354,6 +361,11 @@ class Connection:
             except ConnectionClosed:
                 return
             yield message
+
+    @property
+    def deaf(self) -> bool:
+        """Whether what the peer says is ignored: it has been told to go."""
+        return self.__deaf
 
     def add_subscription(self, channel: Any) -> Connection:
         """Subscribe ``channel``, which the connection keeps unless it is rejected."""
@@ -497,7 +509,11 @@ class Connection:
     def __run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         try:
             with self.handler.scope():
-                function(*args)
+                try:
+                    function(*args)
+                except Exception as error:
+                    if not self.handler.rescue(self, error):
+                        raise
         except BaseException as error:  # a worker outlives what it runs, gevent.Timeout and exit() too
             self.handler.failed(self, error)
 

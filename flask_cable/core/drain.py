@@ -57,8 +57,8 @@ class Drain:
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody is left: no connection whose hooks have not run, no socket that is not closed."""
-        return not (len(self._registry) or self._executor.watched)
+        """Whether nobody is left: no connection whose hooks have not run, no function, no open socket."""
+        return not (len(self._registry) or self._executor.watched or self._executor.spawned)
 
 
 def spread(

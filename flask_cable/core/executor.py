@@ -53,12 +53,29 @@ class Executor(ABC):
     is_real = True
     """Whether its time passes by itself, and with it the end of the process comes."""
 
+    spawned = 0
+    """How many functions run on workers of their own."""
+
     threaded = False
     """Whether several threads may work for one connection, so that transports need a lock."""
 
     @abstractmethod
     def submit(self, function: Job, *args: Any) -> None:
         """Run ``function(*args)`` on a worker, where it may block."""
+
+    @abstractmethod
+    def spawn(self, function: Job, *args: Any) -> None:
+        """Run ``function(*args)`` on a worker of its own, where it may stay as long as it likes."""
+
+    def run_spawned(self, function: Job, args: tuple[Any, ...]) -> None:
+        """What such a worker does; ``spawn`` has counted it in ``spawned``."""
+        try:
+            function(*args)
+        except Exception:
+            logger.exception("unhandled error in an executor")
+        finally:
+            with self.guard:
+                self.spawned -= 1
 
     @abstractmethod
     def is_home(self) -> bool:
@@ -145,6 +162,10 @@ class ManualExecutor(Executor):
         self._jobs.append((function, args))
         if not self._running:
             self.run()
+
+    def spawn(self, function: Job, *args: Any) -> None:
+        self.spawned += 1
+        self.submit(self.run_spawned, function, args)
 
     def run(self) -> None:
         """Run what is submitted, and what that submits, until nothing is left."""

@@ -101,7 +101,7 @@ class Handler(ABC):
         finally:
             for watch in self.watches:
                 watch.add(connection)
-        self.tell(signals.connected, connection=connection)
+            self.tell(signals.connected, connection=connection)
 
     @abstractmethod
     def opened(self, connection: Connection) -> None:
@@ -207,6 +207,10 @@ class Handler(ABC):
         """A peer sends more messages than ``rate`` takes, and is about to be closed for it."""
         self.counts["too_fast"] += 1
         connection.logger.warning("sends more than CABLE_MESSAGES_PER_SECOND: closed with 1008")
+
+    def rescue(self, connection: Connection, error: Exception) -> bool:
+        """Answer an error that work on the connection's time line raised; False when nobody does."""
+        return False
 
     def failed(self, connection: Connection, error: BaseException) -> None:
         """Something raised that nobody rescued: it is logged, and the connection lives on."""

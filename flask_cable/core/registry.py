@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from typing import Any
 
 from ..streams import RESERVED, stream_key
@@ -18,17 +18,11 @@ CONTROL = f"{RESERVED}control"
 """The stream on which the processes tell each other what to do."""
 
 
-class Registry(Mapping[int, Connection]):
-    """Live connections by id; a read-only mapping."""
+class Connections(Mapping[int, Connection]):
+    """Connections by id: a live, read-only mapping. Who iterates sees those of the moment it began."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._ids = itertools.count(1)
-        self._connections: dict[int, Connection] = {}
-        self._opening: dict[int, Connection] = {}
-        self._awaiting: list[Callable[[], object]] = []
-        self._leaving: list[Callable[[Connection], object]] = []
-        self._live = hub.listen(CONTROL, self._obey, self._now_live)
+    def __init__(self, connections: dict[int, Connection]) -> None:
+        self._connections = connections
 
     def __getitem__(self, id: int) -> Connection:
         return self._connections[id]
@@ -38,6 +32,28 @@ class Registry(Mapping[int, Connection]):
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {list(self._connections)}>"
+
+    def values(self) -> ValuesView[Connection]:
+        return self._connections.copy().values()
+
+    def items(self) -> ItemsView[int, Connection]:
+        return self._connections.copy().items()
+
+
+class Registry(Connections):
+    """Live connections by id, and those whose handshake goes on."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__({})
+        self._hub = hub
+        self._ids = itertools.count(1)
+        self._opening: dict[int, Connection] = {}
+        self._awaiting: list[Callable[[], object]] = []
+        self._leaving: list[Callable[[Connection], object]] = []
+        self._live = hub.listen(CONTROL, self._obey, self._now_live)
 
     def all(self) -> list[Connection]:
         """The connections of this moment, while other threads come and go."""

@@ -7,7 +7,6 @@ whose peers subscribe to many things at once, as channels do, asks the hub by it
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BusError, TooMany
@@ -38,17 +37,29 @@ class Streams:
     def start(self, name: str, callback: Callback | None, coder: Coder | None) -> None:
         """Hear a stream, and return once nothing of it can be missed any more.
 
+        Where the caller cannot wait, in the executor's own loop and on threads that it does not know, this
+        returns at once.
+
         Raises:
             TooMany: one stream more than ``handler.stream_limits`` allows.
             BusError: the pub/sub adapter did not confirm in time; the stream is not heard.
         """
         executor = self._connection.handler.executor
+        if not executor.can_wait():
+            return self._at_home(self.join, name, callback, coder, _nobody_waits)
         live = executor.event()
-        if not self.join(name, callback, coder, partial(executor.call_home, live.set)):
+        if not self.join(name, callback, coder, live.set):
             patience = self._connection.handler.stream_limits.live_within
             if not live.wait(patience):
                 self.stop(name)
                 raise BusError(f"{name!r}: the pub/sub adapter did not confirm it within {patience} s")
+
+    def _at_home(self, function: Callable[..., object], *args: Any) -> None:
+        executor = self._connection.handler.executor
+        if executor.is_home():
+            function(*args)
+        else:
+            executor.call_home(function, *args)
 
     def join(self, name: str, callback: Callback | None, coder: Coder | None, on_live: Live) -> bool:
         """Hear a stream without waiting: True when it is live, else ``on_live`` is called when it is."""
@@ -107,3 +118,7 @@ class Streams:
         """Hear no more of anything."""
         for name in self.names:
             self.stop(name)
+
+
+def _nobody_waits() -> None:
+    """The stream is live."""

@@ -3,5 +3,6 @@
 from .base import TOO_MANY, Route, plain
 from .behaviour import BehaviourRoute
 from .channels import ChannelsRoute
+from .events import EventsRoute
 
-__all__ = ["TOO_MANY", "BehaviourRoute", "ChannelsRoute", "Route", "plain"]
+__all__ = ["TOO_MANY", "BehaviourRoute", "ChannelsRoute", "EventsRoute", "Route", "plain"]

@@ -7,8 +7,8 @@ subprotocol, and what plain HTTP gets. The rest is the same for all, and is the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from functools import reduce
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Request, Response, current_app, request, session
@@ -18,10 +18,13 @@ from ..core.connection import Connection
 from ..errors import UnsupportedServer
 from ..protocols.opening import VERSION, Refusal
 from ..transports import find_socket
+from ..upgrade import KEY, Layers, WsgiApp
 
 if TYPE_CHECKING:
     from ..core.handler import Handler
     from ..runtime import CableState, Runtime
+
+View = Callable[..., ResponseReturnValue]
 
 
 TOO_MANY = Refusal(503, "Too many connections; come back later.")
@@ -36,6 +39,7 @@ class Route(ABC):
         blueprint: where to register it instead of the application.
         max_message_bytes: the largest message of a peer; CABLE_MAX_MESSAGE_BYTES when None.
         decorators: wrap the view of WebSocket requests, the last one outermost.
+        middleware: WSGI middleware between Flask and this route; the first is the outermost.
     """
 
     methods: tuple[str, ...] = ("GET",)
@@ -49,24 +53,33 @@ class Route(ABC):
         blueprint: Blueprint | None = None,
         max_message_bytes: int | None = None,
         decorators: Iterable[Callable[..., Any]] = (),
+        middleware: Sequence[Callable[[WsgiApp], WsgiApp]] = (),
     ) -> None:
         self.rule = rule
         self.endpoint = endpoint
         self.blueprint = blueprint
         self.max_message_bytes = max_message_bytes
         self.decorators = tuple(decorators)
+        self._layers = Layers(middleware) if middleware else None
 
     def add_to(self, scaffold: Flask | Blueprint, rule: str | None = None) -> None:
         """Register the URL rule, for WebSockets and for plain HTTP."""
         rule = self.rule if rule is None else rule
-        view = reduce(lambda view, decorate: decorate(view), self.decorators, self.view)
+        http = f"{self.endpoint}_http"
+        view = reduce(lambda view, decorate: decorate(view), self.decorators, self._layered(self.view))
         scaffold.add_url_rule(rule, self.endpoint, view, websocket=True)
-        scaffold.add_url_rule(rule, f"{self.endpoint}_http", self.view_http, methods=self.methods)
+        scaffold.add_url_rule(rule, http, self._layered(self.view_http), methods=self.methods)
+
+    def _layered(self, view: View) -> View:
+        """``view`` inside the route's middleware."""
+        layers = self._layers
+        return view if layers is None else lambda **arguments: layers.call(partial(view, **arguments))
 
     def view(self, **arguments: Any) -> ResponseReturnValue:
         """Answer a request that asks for a WebSocket."""
         state: CableState = current_app.extensions["cable"]
         asked: Any = request._get_current_object()  # type: ignore[attr-defined] # a proxy looks up each time
+        asked = asked.environ[KEY].request or asked
         try:
             sock = find_socket(asked.environ)
         except UnsupportedServer as error:
@@ -87,6 +100,10 @@ class Route(ABC):
     @abstractmethod
     def make_handler(self, runtime: Runtime) -> Handler:
         """The handler that serves this route's peers in one process; made once."""
+
+    def refusal(self, runtime: Runtime) -> Refusal | None:
+        """Why nobody is let in at present; None when it is open."""
+        return None
 
     def subprotocol(self, offered: Iterable[str]) -> str | None:
         """Choose among the subprotocols that a peer offers."""

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from core.test_connection import Wire
 from core.test_handler import RecordingHandler
 
@@ -124,11 +125,13 @@ def test_it_waits_for_hooks_and_sockets_but_not_for_ever() -> None:
     assert (house.drain.is_over, house.done) == (False, ["set"])
 
 
-def test_it_is_over_when_the_last_socket_is_closed() -> None:
+@pytest.mark.parametrize("what", ["watched", "spawned"])
+def test_it_is_over_when_the_last_socket_is_closed_and_the_last_function_has_returned(what: str) -> None:
     house = House(1)
-    house.executor.watched = 1
+    setattr(house.executor, what, 1)
     house.drain.start(5)
-    house.executor.watched = 0
+    assert house.done == []
+    setattr(house.executor, what, 0)
     house.executor.advance(TICK)
     assert house.done == ["set"]
 

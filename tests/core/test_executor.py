@@ -30,6 +30,12 @@ def test_work_that_is_submitted_by_work_runs_after_it() -> None:
     assert log == ["a", "inside a", "at home a"]
 
 
+def test_what_is_spawned_is_work_as_any_other() -> None:
+    executor, log = ManualExecutor(), Log()
+    executor.spawn(lambda: log(f"{executor.spawned}"))
+    assert (log, executor.spawned) == (["1"], 0)
+
+
 def test_an_error_in_work_is_raised_and_the_rest_waits() -> None:
     executor, log = ManualExecutor(), Log()
 

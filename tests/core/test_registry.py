@@ -53,9 +53,23 @@ def test_it_is_a_mapping_of_who_is_here() -> None:
     assert (len(registry), 1 in registry, 3 in registry, registry.get(3)) == (2, True, False, None)
     with pytest.raises(KeyError):
         registry[3]
+    assert repr(registry) == "<Registry [1, 2]>"
     registry.remove(one)
     registry.remove(one)
     assert list(registry.values()) == [other]
+
+
+def test_who_iterates_sees_those_of_the_moment() -> None:
+    registry = made()
+    people = [join(registry)[0] for _ in range(3)]
+    for found in (registry.values(), registry.items(), registry):
+        for person in people:
+            registry.add(person)
+        seen = []
+        for each in found:
+            seen.append(each)
+            registry.remove(people[2])
+        assert len(seen) == 3
 
 
 def test_it_is_read_only() -> None:

@@ -44,6 +44,14 @@ class PatientExecutor(ManualExecutor):
         super().__init__()
         self.events: list[Patience] = []
         self.meanwhile: Any = lambda: None
+        self.patient = True
+        self.home = True
+
+    def can_wait(self) -> bool:
+        return self.patient
+
+    def is_home(self) -> bool:
+        return self.home
 
     def event(self) -> Patience:
         self.events.append(Patience(lambda: self.meanwhile()))
@@ -261,6 +269,19 @@ def test_a_stream_that_is_not_confirmed_is_an_error_and_is_not_heard() -> None:
     assert (connection.streams, connection.handler.hub.streams) == ((), [])
     bus.confirm()
     assert connection.handler.hub.subscriber_count("news") == 0
+
+
+@pytest.mark.parametrize("home", [True, False])
+def test_who_cannot_wait_does_not(home: bool) -> None:
+    connection, wire, bus, executor = slow()
+    executor.patient, executor.home = False, home
+    connection.stream_from("news")
+    assert [event.waited for event in executor.events] == []
+    assert connection.streams == ("news",)
+    bus.confirm()
+    executor.home = True
+    broadcast(connection, "news", "1")
+    assert wire.sent == [b"1"]
 
 
 def test_an_adapter_that_refuses_leaves_all_as_it_was() -> None:

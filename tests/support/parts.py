@@ -60,6 +60,7 @@ PARTS = {
     "flask_sock": module("flask_sock"),
     "flask_sqlalchemy": module("flask_sqlalchemy"),
     "h2": module("h2"),
+    "msgpack": module("msgpack"),
     "orjson": module("orjson"),
     "node": program("node", "install Node.js 18 or newer"),
     "node_modules": Part(node_modules_installed, "run npm ci in tests/conformance"),
