@@ -120,7 +120,8 @@ def test_threads_that_come_at_once_get_the_same() -> None:
 def test_one_line_says_what_was_chosen(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "flask_cable")
     runtime = Shop().runtime
-    assert (type(runtime.executor), type(runtime.hub.bus)) == (ManualExecutor, MemoryPubSub)
+    assert isinstance(runtime.executor, ManualExecutor)
+    assert isinstance(runtime.hub.bus, MemoryPubSub)
     assert [record.getMessage() for record in caplog.records] == ["manual executor, memory pub/sub"]
 
 

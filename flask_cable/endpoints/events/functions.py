@@ -100,7 +100,7 @@ class FunctionHandler(EventsHandler):
             mailbox.wait(None)
         with self.executor.guard:
             message = mailbox.take()
-            if mailbox.has_room_again():
+            if mailbox.has_emptied():
                 self.executor.call_home(connection.transport.resume)
         return message
 
@@ -161,7 +161,7 @@ class Mailbox:
             raise ConnectionClosed(*self._end)
         return self._messages.popleft()
 
-    def has_room_again(self) -> bool:
+    def has_emptied(self) -> bool:
         """Whether a full mailbox has been half emptied; said once."""
         if self._is_full and len(self._messages) <= self._limit // 2:
             self._is_full = False

@@ -65,7 +65,7 @@ class EventsHandler(Handler):
         if handle is not None:
             handle(connection, raw, error)
             return
-        mistake = MalformedMessage(f"a message that cannot be decoded: {error}")
+        mistake = MalformedMessage(f"a message that cannot be decoded: {str(error) or type(error).__name__}")
         connection.logger.warning("%s; closed with 1007", mistake)
         self.tell(command_failed, connection=connection, error=mistake)
         connection.close(1007, "malformed message")

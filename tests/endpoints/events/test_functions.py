@@ -337,13 +337,13 @@ class TestMailbox:
         scope: Scope = threading.Lock
         return Mailbox(ManualExecutor(), limit, Breath(scope, lambda context: True))
 
-    def test_it_says_when_it_is_full_and_once_when_it_has_room_again(self):
+    def test_it_says_when_it_is_full_and_once_when_it_has_emptied(self):
         mailbox = self.made(limit=4)
         assert [mailbox.put(number) for number in range(5)] == [False, False, False, True, True]
         rooms = []
         for number in range(5):
             assert mailbox.take() == number
-            rooms.append(mailbox.has_room_again())
+            rooms.append(mailbox.has_emptied())
         assert rooms == [False, False, True, False, False]
         assert [mailbox.put(number) for number in range(4)] == [False, False, False, True]
 
