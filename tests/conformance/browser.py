@@ -141,6 +141,25 @@ class Page:
         self._call("Page.reload")
         self.until("!window.isOld && document.readyState == 'complete'")
 
+    def freeze(self) -> None:
+        """Let the page sleep, as a tab that nobody has looked at for long."""
+        self.evaluate(
+            "window.isFrozen = false; addEventListener('freeze', () => window.isFrozen = true, true)"
+        )
+        self._call("Emulation.setFocusEmulationEnabled", enabled=False)  # what is seen does not sleep
+        self._call("Page.setWebLifecycleState", state="frozen")
+        self.until("isFrozen")
+
+    def thaw(self) -> None:
+        """Wake it up, and look at it."""
+        self._call("Page.setWebLifecycleState", state="active")
+        self._call("Emulation.setFocusEmulationEnabled", enabled=True)
+
+    def go_offline(self, offline: bool = True) -> None:
+        """Take the network away, or give it back; sockets that are open stay so."""
+        speed = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self._call("Network.emulateNetworkConditions", offline=offline, **speed)
+
     def close(self) -> None:
         """Close the tab."""
         self.browser.call("Target.closeTarget", targetId=self._target)
