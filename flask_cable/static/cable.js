@@ -256,12 +256,12 @@ export class PageSocket extends Link {
 	#line = { isLive: () => this.ready, limit: 100, queue: new Map() }
 
 	/**
-	 * Hear a channel, or all that match a pattern; returns what undoes it.
+	 * Hear a channel, or with `*` several; returns what undoes it.
 	 * @param {string} channel @param {(payload: any, channel: string) => void} hear
 	 */
 	on(channel, hear) {
-		const pattern = channel.replace(/\W/g, (one) => ({ "*": ".*", "?": "." })[one] ?? `\\${one}`)
-		const hearer = { hear, pattern: new RegExp(`^${pattern}$`, "s") }
+		const pattern = channel.replace(/\W/g, (one) => (one === "*" ? "[^;]*" : `\\${one}`))
+		const hearer = { hear, pattern: new RegExp(`^${pattern}$`) }
 		this.#hearers.add(hearer)
 		this.connect()
 		return () => this.#hearers.delete(hearer)
@@ -278,7 +278,7 @@ export class PageSocket extends Link {
 	 * @returns {Promise<{status: number, headers: Data, body: string}>}
 	 */
 	call(uri, options) {
-		return this.send("call-route", { method: "get", ...options, uri })
+		return this.send("call-route", { ...options, uri })
 	}
 
 	ask() {

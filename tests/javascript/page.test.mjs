@@ -50,14 +50,16 @@ test("a pattern is a glob", () => {
     ["*", "any\nthing"],
     ["room:*", "room:7"],
     ["room:*:news", "room:7:8:news"],
-    ["room:?", "room:7"],
-    ["a.b+(c)[d]$^|\\/{}", "a.b+(c)[d]$^|\\/{}"],
+    ["room:**", "room:7"],
+    ["*7", "room:7"],
+    ["a.b+(c)[d]$^|\\/{}?", "a.b+(c)[d]$^|\\/{}?"],
     ["漢字 😀", "漢字 😀"],
   ])
     assert.ok(matches(pattern, channel), `${pattern} is ${channel}`)
   for (const [pattern, channel] of [
     ["room", "room:7"],
-    ["room:?", "room:77"],
+    ["room:?", "room:7"],
+    ["room:*", "room:7;news"],
     ["a.b", "aXb"],
     ["oom*", "room"],
   ])
@@ -90,7 +92,7 @@ test("a route is called like a page is fetched: its status is no failure", async
   const other = page.call("/say", { method: "post", input: { text: "hi" } })
   const socket = latest().accept("")
   const [one, two] = socket.take()
-  assert.deepEqual(one, { action: "call-route", uri: "/missing", method: "get", id: one.id })
+  assert.deepEqual(one, { action: "call-route", uri: "/missing", id: one.id })
   assert.deepEqual(two, { action: "call-route", uri: "/say", method: "post", input: { text: "hi" }, id: two.id })
   const answer = { id: one.id, status: 404, headers: { "Content-Type": "text/html" }, body: "no" }
   socket.hear(answer)
@@ -148,7 +150,43 @@ test("when the network changes, it asks at once", () => {
   assert.equal(socket.readyState, 3)
 })
 
+test("its owner is told when it comes and goes, and when nobody knows the page any more", () => {
+  const told = []
+  for (const name of ["connected", "disconnected", "expired"]) page[`on${name}`] = (news) => told.push([name, news])
+  page.on("*", (payload) => told.push(payload))
+  const first = latest().accept("")
+  first.hear({ type: "expired" })
+  first.lose()
+  pass(1)
+  latest().lose() // never opened
+  pass(2)
+  latest().accept("").hear({ type: "disconnect", reason: "remote", reconnect: false })
+  assert.deepEqual(told, [
+    ["connected", undefined],
+    ["expired", undefined],
+    ["disconnected", { willAttemptReconnect: true, reason: undefined }],
+    ["connected", undefined],
+    ["disconnected", { willAttemptReconnect: false, reason: "remote" }],
+  ])
+  pass(100)
+  assert.equal(world.sockets.length, 3)
+})
+
+test("sent away for now, it comes back", () => {
+  page.on("news", () => {})
+  latest().accept("").hear({ type: "disconnect", reason: "server_restart", reconnect: true })
+  pass(1)
+  assert.equal(world.sockets.length, 2)
+})
+
+test("a refusal is told by its code", async () => {
+  const sent = page.send("no-such-action")
+  const socket = latest().accept("")
+  socket.hear({ id: socket.sent[0].id, status: 404, error: "unknown_action" })
+  assert.equal(await outcome(sent), "unknown_action")
+})
+
 test("what it does not know is no matter", () => {
   page.on("news", () => {})
-  latest().accept("").hear({}, { id: 99, body: "whose?" }, { channel: "news" })
+  latest().accept("").hear({}, { id: 99, body: "whose?" }, { channel: "news" }, { type: "other" })
 })
