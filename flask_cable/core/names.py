@@ -133,12 +133,18 @@ class _Names:
     def _restate(self) -> None:
         raise NotImplementedError
 
-    def _listen(self, stream: str, listener: Callable[[str], object], owner: Connection | None) -> None:
-        """Hear a stream from now on; waits until that is so. Raises ``BusError``."""
+    def _listen(
+        self, stream: str, listener: Callable[[str], object], owner: Connection | None = None
+    ) -> Callable[[], None]:
+        """Hear a stream; what is returned waits until nothing of it can be missed. Raises ``BusError``."""
         live = self._executor.event()
-        if not self._hub.listen(stream, listener, live.set, owner) and not live.wait(PATIENCE):
-            self._hub.unlisten(stream, listener)
-            raise BusError(f"the pub/sub adapter did not subscribe within {PATIENCE:g} s")
+        is_live = self._hub.listen(stream, listener, live.set, owner)
+
+        def wait() -> None:
+            if not is_live and not live.wait(PATIENCE):
+                raise BusError(f"the pub/sub adapter did not subscribe within {PATIENCE:g} s")
+
+        return wait
 
 
 class Unique(_Names):
@@ -311,7 +317,7 @@ class Unique(_Names):
 
     def _listen_here(self) -> None:
         if not self._listening:
-            self._listen(f"{NODE}{self._hub.node}", self._hear, None)
+            self._listen(f"{NODE}{self._hub.node}", self._hear)()
             self._listening = True
 
     def _hear(self, message: str) -> None:
@@ -349,12 +355,15 @@ class Group(_Names):
         if not self._held.add(connection, key):
             return False
         try:
-            self._listen(_stream(key), connection.handle_server_message, connection)
+            wait = self._listen(_stream(key), connection.handle_server_message, connection)
             self._lease.hold()
             self._state(key)
+            wait()
         except BaseException:
             self._held.discard(connection, key)
             self._hub.unlisten(_stream(key), connection.handle_server_message)
+            self._unstated.add(key)
+            self._lease.doubt()
             raise
         if self._held.has(connection, key):
             return True

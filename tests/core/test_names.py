@@ -699,8 +699,9 @@ def test_where_a_subscription_does_not_begin_nothing_is_registered() -> None:
     for call in (node.unique.register, node.group.join):
         with pytest.raises(BusError, match="did not subscribe within 10 s"):
             call("x", one)
-    assert node.hub.streams == ["flask_cable/control"]
-    assert node.group.members("x") == 0
+    assert (node.unique.whereis("x"), node.group.members("x")) == (None, 0)
+    node.executor.advance(LEASE)
+    assert cluster.store.counts("group/0:x") == {}
 
 
 class Abroad(ManualExecutor):
