@@ -1,4 +1,4 @@
-"""Publisher: broadcasts and remote disconnects from a process that serves nobody: a job, a script, a shell.
+"""Publisher: reaches peers from a process that serves nobody: a job, a script, a shell.
 
 Needs neither Flask nor gevent, and nothing but the URL that the serving processes have as CABLE_URL.
 """
@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from .core.hub import message_of
+from .core.names import GROUP, NAME, key_of, letter_to, stream_of
 from .core.registry import CONTROL, order_of
 from .errors import ConfigError, EncodeError
 from .pubsub import BusOptions, PubSub, open_pubsub
@@ -64,6 +65,32 @@ class Publisher:
         """
         text = self._encode(message) if coder is None else coder.encode(message)
         self._bus.publish(stream_key(stream), message_of(text, raw=coder is not None))
+
+    def send_message(self, name: Any, message: Any, scope: Any = None) -> bool:
+        """Send a message to who has a unique name; see ``Unique.send_message``.
+
+        Raises:
+            BusError: the server did not answer, or take it, in time.
+            EncodeError: the message has no JSON form; nothing was sent.
+        """
+        key, text = key_of(NAME, name, scope), self._encode(message)
+        owner = self._bus.store.owner(key)
+        if owner is not None:
+            stream, letter = letter_to(owner, key, text)
+            self._bus.publish(stream, message_of(letter))
+        return owner is not None
+
+    def publish(self, group: Any, message: Any, scope: Any = None) -> int:
+        """Send a message to all who are in a group, and say how many those are; see ``Group.publish``.
+
+        Raises:
+            BusError: the server did not answer, or take it, in time.
+            EncodeError: the message has no JSON form; nothing was sent.
+        """
+        key, text = key_of(GROUP, group, scope), self._encode(message)
+        count = sum(self._bus.store.counts(key).values())
+        self._bus.publish(stream_of(key), message_of(text))
+        return count
 
     def disconnect(self, where: Mapping[str, Any], reconnect: bool = True) -> None:
         """Disconnect peers wherever they are, by any of their identifiers: ``{"current_user": 7}``.

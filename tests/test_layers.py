@@ -24,7 +24,7 @@ OURS: dict[str, set[str]] = {
     "pubsub": {"pubsub", "errors", "signals"},
     "executors": {"core.executor", "errors", "fibers"},
     "fibers": {"core.executor"},
-    "publisher": {"core.hub", "core.registry", "errors", "pubsub", "streams"},
+    "publisher": {"core.hub", "core.names", "core.registry", "errors", "pubsub", "streams"},
     "transports": {"transports", "core", "protocols", "errors"},
     "endpoints": set(),
     "endpoints.*": {"endpoints.*", "core", "protocols", "errors", "signals", "streams"},

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from core.test_handler import RecordingHandler
 from support.backends import Backend
 from support.wire import eventually
 
@@ -16,6 +17,8 @@ from flask_cable import Publisher, errors
 from flask_cable.core.connection import Connection
 from flask_cable.core.executor import ManualExecutor
 from flask_cable.core.hub import Hub
+from flask_cable.core.lease import Lease
+from flask_cable.core.names import Group, Unique
 from flask_cable.core.registry import Registry
 from flask_cable.errors import BusError, ConfigError, EncodeError
 from flask_cable.pubsub import BusOptions, NetworkPubSub, open_pubsub
@@ -70,6 +73,29 @@ class Shouting:
 
     def decode(self, text: str) -> Any:
         return text
+
+
+def test_names_and_groups_are_reached(backend: Backend, house: House) -> None:
+    lease = Lease(house.hub.node, house.bus, house.hub.executor, 15.0)
+    names = (house.registry, house.hub, lease, lambda value: b"null")
+    unique, group = Unique(*names), Group(*names)
+    heard: list[Any] = []
+
+    class Named(Connection):
+        def server_message(self, message: Any) -> None:
+            heard.append(message)
+
+    one = Named(RecordingHandler(), 1)
+    house.registry.add(one)
+    assert unique.register("ann", one, scope="x")
+    assert group.join(Post(), one)
+    with Publisher(backend.url) as publisher:
+        assert publisher.send_message("ann", {"text": "\u00e9"}, scope="x") is True
+        assert publisher.send_message("ann", "to nobody") is False
+        assert publisher.publish(Post(), [1]) == 1
+        assert publisher.publish("Post:8", "to nobody") == 0
+    eventually(lambda: len(heard) == 2, "both are heard")
+    assert heard == [{"text": "\u00e9"}, [1]]
 
 
 def test_peers_are_disconnected_by_their_identifiers(backend: Backend, house: House) -> None:

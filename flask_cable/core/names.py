@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_cable")
 
+NAME, GROUP = "name", "group"
+
 NODE = f"{RESERVED}node/"
 """Before a process's name: the stream on which it is sent what is for its connections."""
 
@@ -42,6 +44,22 @@ class Place(NamedTuple):
     node: str
     id: int
     connection: Connection | None = None
+
+
+def key_of(kind: str, name: Any, scope: Any) -> str:
+    """What a name or a group is called in the store; no two share a key, whatever their scopes are."""
+    within = "" if scope is None else stream_key(scope)
+    return f"{kind}/{len(within)}:{within}{stream_key(name)}"
+
+
+def stream_of(key: str) -> str:
+    """The stream that a group's members hear."""
+    return f"{RESERVED}{key}"
+
+
+def letter_to(owner: str, key: str, text: str) -> tuple[str, str]:
+    """The stream on which a message reaches who has a name, and what is to be said on it."""
+    return f"{NODE}{owner.partition(':')[0]}", f"{len(key)}:{key}{text}"
 
 
 class _Holdings:
@@ -120,9 +138,7 @@ class _Names:
         lease.when_lapsed(self._restate)
 
     def _key(self, name: Any, scope: Any) -> str:
-        """What a name is called in the store; no two names share one, whatever their scopes are."""
-        within = "" if scope is None else stream_key(scope)
-        return f"{self.kind}/{len(within)}:{within}{stream_key(name)}"
+        return key_of(self.kind, name, scope)
 
     def _lock_of(self, key: str) -> Any:
         return self._locks[hash(key) % STRIPES]
@@ -150,7 +166,7 @@ class _Names:
 class Unique(_Names):
     """Names that one connection of the cluster has."""
 
-    kind = "name"
+    kind = NAME
 
     def __init__(
         self, registry: Registry, hub: Hub, lease: Lease, encode: Callable[[Any], bytes], limit: int = 1
@@ -213,7 +229,7 @@ class Unique(_Names):
         if place is None:
             return False
         if place.connection is None:
-            self._hub.broadcast(f"{NODE}{place.node}", f"{len(key)}:{key}{text}")
+            self._hub.broadcast(*letter_to(place.node, key, text))
             return True
         if self._executor.is_home():
             return place.connection.handle_server_message(text)
@@ -330,7 +346,7 @@ class Unique(_Names):
 class Group(_Names):
     """Names that any number of connections share, in any process."""
 
-    kind = "group"
+    kind = GROUP
 
     def __init__(
         self, registry: Registry, hub: Hub, lease: Lease, encode: Callable[[Any], bytes], limit: int = 1000
@@ -355,19 +371,19 @@ class Group(_Names):
         if not self._held.add(connection, key):
             return False
         try:
-            wait = self._listen(_stream(key), connection.handle_server_message, connection)
+            wait = self._listen(stream_of(key), connection.handle_server_message, connection)
             self._lease.hold()
             self._state(key)
             wait()
         except BaseException:
             self._held.discard(connection, key)
-            self._hub.unlisten(_stream(key), connection.handle_server_message)
+            self._hub.unlisten(stream_of(key), connection.handle_server_message)
             self._unstated.add(key)
             self._lease.doubt()
             raise
         if self._held.has(connection, key):
             return True
-        self._hub.unlisten(_stream(key), connection.handle_server_message)  # it went meanwhile
+        self._hub.unlisten(stream_of(key), connection.handle_server_message)  # it went meanwhile
         self._state(key)
         return False
 
@@ -376,7 +392,7 @@ class Group(_Names):
         key = self._key(name, scope)
         if not self._held.discard(connection, key):
             return False
-        self._hub.unlisten(_stream(key), connection.handle_server_message)
+        self._hub.unlisten(stream_of(key), connection.handle_server_message)
         self._state(key)
         return True
 
@@ -394,7 +410,7 @@ class Group(_Names):
         """
         key, text = self._key(name, scope), self._encode(message).decode()
         count = self._count(key)
-        self._hub.broadcast(_stream(key), text, exclude)
+        self._hub.broadcast(stream_of(key), text, exclude)
         return count - (exclude is not None and self._held.has(exclude, key))
 
     def members(self, name: Any, scope: Any = None) -> int:
@@ -404,7 +420,7 @@ class Group(_Names):
     def _count(self, key: str) -> int:
         counts = self._lease.store.counts(key)
         others = sum(count for node, count in counts.items() if node != self._hub.node)
-        return others + self._hub.subscriber_count(_stream(key))
+        return others + self._hub.subscriber_count(stream_of(key))
 
     def _state(self, key: str) -> None:
         """Tell the others how many are in a group here; one such call serves all that wait for it."""
@@ -414,7 +430,7 @@ class Group(_Names):
                 return
             self._unstated.discard(key)
             try:
-                count = self._hub.subscriber_count(_stream(key))
+                count = self._hub.subscriber_count(stream_of(key))
                 self._lease.store.set_count(key, self._hub.node, count)
             except BaseException:
                 self._unstated.add(key)
@@ -424,7 +440,7 @@ class Group(_Names):
     def _leave(self, connection: Connection) -> None:
         keys = self._held.take(connection)
         for key in keys:
-            self._hub.unlisten(_stream(key), connection.handle_server_message)
+            self._hub.unlisten(stream_of(key), connection.handle_server_message)
         if keys:
             self._executor.submit(self._state_each, keys)
 
@@ -438,10 +454,6 @@ class Group(_Names):
     def _restate(self) -> None:
         for key in self._held.keys | self._unstated:
             self._state(key)
-
-
-def _stream(key: str) -> str:
-    return f"{RESERVED}{key}"
 
 
 def _named(key: str) -> tuple[str, str | None]:
