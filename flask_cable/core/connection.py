@@ -298,11 +298,6 @@ class Connection:
         """Whether the peer is gone, or told to go."""
         return self.__closed
 
-    @property
-    def told_to_go(self) -> bool:
-        """Whether it was we who closed."""
-        return self.__deaf
-
     # What it hears, and waits for.
 
     def stream_from(

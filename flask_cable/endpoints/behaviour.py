@@ -169,7 +169,7 @@ class BehaviourHandler(Handler):
             return
         ending = course.ending
         if ending is None:
-            ending = STOP if connection.told_to_go else ("remote", code, reason)
+            ending = STOP if connection.deaf else ("remote", code, reason)
         try:
             self.behaviour.terminate(connection.state, connection, ending)
         finally:

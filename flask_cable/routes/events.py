@@ -65,6 +65,7 @@ class EventsRoute(Route):
         - ``open(connection, environ)``: the peer is there; the WSGI environ of its handshake
         - ``message(connection, message)``: a message, decoded
         - ``malformed_message(connection, raw, error)``: one that cannot be decoded; without a handler 1007
+        - ``server_message(connection, message)``: something was sent to a name or a group of it
         - ``close(connection, code, reason)``: the peer is gone; called once for each that was open
         - ``error(refusal)``: answers a handshake that failed, with any response; ``.status``, ``.text``
 

@@ -870,9 +870,9 @@ def test_a_ping_and_a_broken_rule_are_the_handlers_to_judge() -> None:
 
 def test_it_is_known_who_ended_it() -> None:
     ours, theirs, broken = attached()[0], attached()[0], attached()[0]
-    assert not ours.told_to_go
+    assert not ours.deaf
     ours.close()
     theirs.handle_close(1000, "")
     broken.handle_ping()
     broken.handle_violation(1009, "")
-    assert [connection.told_to_go for connection in (ours, theirs, broken)] == [True, False, False]
+    assert [connection.deaf for connection in (ours, theirs, broken)] == [True, False, False]

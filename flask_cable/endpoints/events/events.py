@@ -14,6 +14,7 @@ EVENTS = {
     "open": ("connection", "environ"),
     "message": ("connection", "message"),
     "malformed_message": ("connection", "raw", "error"),
+    "server_message": ("connection", "message"),
     "close": ("connection", "code", "reason"),
     "error": ("refusal",),
 }

@@ -59,6 +59,14 @@ class EventsHandler(Handler):
         if handle is not None:
             handle(connection, message)
 
+    def server_message(self, connection: Connection, message: Any) -> None:
+        """Its handler is told, or else the connection's class."""
+        handle = self.events.get("server_message")
+        if handle is None:
+            connection.server_message(message)
+        else:
+            handle(connection, message)
+
     def _malformed(self, connection: Connection, raw: str | bytes, error: Exception) -> None:
         self.counts["malformed"] += 1
         handle = self.events.get("malformed_message")

@@ -22,7 +22,8 @@ def test_each_event_has_a_handler_and_the_last_one_counts(event):
 
 def test_an_event_that_does_not_exist_is_an_error_that_tells_which_do():
     with pytest.raises(
-        ConfigError, match="no event 'opened', but open, message, malformed_message, close, error"
+        ConfigError,
+        match="no event 'opened', but open, message, malformed_message, server_message, close, error",
     ):
         Events().add("opened", call_with("connection"))
 

@@ -567,3 +567,68 @@ def test_a_peer_that_says_nothing_may_be_closed(cable, client, caplog):
         busy.send("a")
     assert idle.closed_with == (1001, "idle_timeout")
     assert not busy.closed
+
+
+# What is sent to names and groups.
+
+
+class TestServerMessages:
+    def test_they_reach_their_handler(self, cable, client):
+        ws = cable.websocket("/ws", serializer="json")
+        register(
+            ws,
+            open=lambda connection, environ: cable.unique.register("ann", connection),
+            server_message=lambda connection, message: connection.send({"told": message}),
+        )
+        peer = client.websocket("/ws")
+        assert cable.unique.send_message("ann", {"text": "hi"})
+        cable.group.join("all", peer.connection)
+        assert cable.group.publish("all", [1, None]) == 1
+        assert [peer.receive_json(), peer.receive_json()] == [{"told": {"text": "hi"}}, {"told": [1, None]}]
+
+    def test_without_one_the_connections_class_is_told(self, cable, ws, client):
+        @cable.connection
+        class Mine(Connection):
+            def server_message(self, message):
+                self.send(f"class: {message}")
+
+        peer = client.websocket("/ws")
+        peer.connection.handle_server_message('"hi"')
+        assert peer.messages == ["class: hi"]
+
+    def test_a_handler_that_raises_ends_the_connection(self, ws, client):
+        client.raise_server_exceptions = False
+        register(ws, server_message=fail)
+        peer = client.websocket("/ws")
+        peer.connection.handle_server_message("1")
+        assert peer.closed_with == (1011, "internal error")
+        assert peer.errors == [BOOM]
+        assert leftovers(client, ws) == NOTHING
+
+    def test_its_class_may_rescue(self, cable, ws, client):
+        @cable.connection
+        class Mine(Connection):
+            @rescue_from(LookupError)
+            def rescued(self, error):
+                self.send("rescued")
+
+        register(ws, server_message=fail)
+        peer = client.websocket("/ws")
+        peer.connection.handle_server_message("1")
+        assert (peer.messages, peer.closed) == (["rescued"], False)
+
+    def test_a_peer_that_is_served_by_a_function_has_them_too(self, cable, client):
+        ws = cable.websocket("/served")
+
+        @ws
+        def serve(connection):
+            cable.unique.register("ann", connection)
+            for message in connection:
+                connection.send(message)
+
+        register(ws, server_message=lambda connection, message: connection.send(message))
+        peer = client.websocket("/served")
+        peer.send("a")
+        cable.unique.send_message("ann", "b")
+        peer.send("c")
+        assert peer.messages == ["a", "b", "c"]
