@@ -1,10 +1,13 @@
-"""A chat on Flask-Cable: sign in with a name, choose a room, talk.
+"""A chat on Flask-Cable: sign in with a name, choose a room, talk; and a notice board for all.
 
     gunicorn -k gevent "example_app:create_app()"
 
 Settings come from the environment: `SECRET_KEY`, `EXAMPLE_ACTIONCABLE`, and any Flask or Flask-Cable key with
 the prefix `FLASK_` (`FLASK_CABLE_URL`, `FLASK_SESSION_COOKIE_SECURE`). Several workers need `SECRET_KEY`, or
 each signs cookies with a key of its own, and `FLASK_CABLE_URL`, or a room ends at the worker's edge.
+
+The notice board is a SQLite file in `instance/`, or where `FLASK_SQLALCHEMY_DATABASE_URI` says. Its page has
+Turbo where npm has brought it, unless `FLASK_EXAMPLE_TURBO` is `false`.
 """
 
 from __future__ import annotations
@@ -14,9 +17,9 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, g
 
-from . import pages, vendor
+from . import board, pages, vendor
 from .channels import cable
 
 CONTENT_SECURITY_POLICY = (
@@ -45,6 +48,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     cable.init_app(app)
     app.register_blueprint(pages.pages)
     app.register_blueprint(vendor.vendor)
+    board.init_app(app)
     app.after_request(add_security_headers)
     return app
 
@@ -53,6 +57,7 @@ def configure(app: Flask, config: Mapping[str, Any]) -> None:
     app.config.from_mapping(
         SECRET_KEY=os.environ.get("SECRET_KEY"),
         EXAMPLE_ACTIONCABLE=os.environ.get("EXAMPLE_ACTIONCABLE"),
+        EXAMPLE_TURBO=True,
         SESSION_COOKIE_NAME="example_chat",
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=16 * 1024,
@@ -70,4 +75,6 @@ def configure(app: Flask, config: Mapping[str, Any]) -> None:
 def add_security_headers(response: Response) -> Response:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    if "style_nonce" in g:
+        response.headers["Content-Security-Policy"] += f"; style-src 'self' 'nonce-{g.style_nonce}'"
     return response

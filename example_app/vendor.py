@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, current_app, send_file
+from flask import Blueprint, Flask, Response, abort, current_app, send_file
 
 HERE = Path(__file__).resolve().parent
 FILE = "actioncable.esm.js"
@@ -12,6 +12,24 @@ PACKAGE = HERE.parent / "tests/conformance/node_modules/@rails/actioncable/app/a
 PLACES = (PACKAGE / FILE, HERE / "static/vendor" / FILE, HERE / "static/cable-lite.js")
 
 vendor = Blueprint("vendor", __name__)
+
+
+TURBO_FILE = "turbo.js"
+TURBO_PACKAGE = HERE.parent / "tests/conformance/node_modules/@hotwired/turbo-rails/app/assets/javascripts"
+TURBO_PLACES = (TURBO_PACKAGE / TURBO_FILE, HERE / "static/vendor" / TURBO_FILE)
+
+
+@vendor.get(f"/vendor/{TURBO_FILE}")
+def turbo() -> Response:
+    path = turbo_script()
+    return send_file(path, mimetype="text/javascript") if path is not None else abort(404)
+
+
+def turbo_script() -> Path | None:
+    """Where turbo-rails' JavaScript is, if it is wanted and anywhere; our own client does as well."""
+    if not current_app.config["EXAMPLE_TURBO"]:
+        return None
+    return next((place for place in TURBO_PLACES if place.is_file()), None)
 
 
 @vendor.get(f"/vendor/{FILE}")

@@ -8,16 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from example_app import create_app, vendor
+from example_app import board, create_app, vendor
 from example_app.channels import SECONDS_BETWEEN_SIGNS, TEXT_LENGTH
 from example_app.names import NAME_LENGTH, ROOM_LENGTH, clean_name, is_room
 from example_app.pages import ROOMS
 from flask_cable.testing import CableClient
+from flask_cable.testing.turbo import elements_of
 
 NO_NAMES = ["", "   ", "x" * (NAME_LENGTH + 1), "<b>", "a\x00b", "a\u202eb", "-", "'"]
 NO_ROOMS = ["", "-", "-a", "a-", "a--b", "A", "a b", "a/b", "ü", "a\n", "x" * (ROOM_LENGTH + 1), None, 7, []]
 SCRIPTS = sorted(Path(vendor.HERE, "static").glob("*.js"))
 TOKEN = re.compile(r'name="form_token" value="([0-9a-f]+)"')
+
+
+@pytest.fixture(autouse=True)
+def databases(monkeypatch):
+    """Every application's database is in memory, and closed with its test."""
+    monkeypatch.setenv("FLASK_SQLALCHEMY_DATABASE_URI", "sqlite://")
+    apps, init_app = [], board.db.init_app
+    monkeypatch.setattr(board.db, "init_app", lambda app: (apps.append(app), init_app(app)))
+    yield
+    for app in apps:
+        with app.app_context():
+            board.db.engine.dispose()
 
 
 @pytest.fixture
@@ -287,6 +300,101 @@ class TestBrowserFiles:
         for path in named:
             with ann.get(path) as answer:
                 assert answer.status_code == 200
+
+
+class TestBoard:
+    @pytest.fixture
+    def ann(self, app):
+        return signed_in(app, "Ann")
+
+    def pin(self, browser, text, **headers):
+        token = browser.token_on("/board")
+        return browser.http.post("/board", data={"text": text, "form_token": token}, headers=headers)
+
+    def press(self, browser, path, **headers):
+        return browser.http.post(path, data={"form_token": browser.token_on("/board")}, headers=headers)
+
+    def test_a_note_is_in_every_open_page_once_it_is_committed(self, app, ann):
+        bob = signed_in(app, "Bob")
+        (stream,) = bob.connect().subscribe_page(bob.get("/board").text)
+        answer = self.pin(ann, " buy  <milk> ")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/board")
+        assert "buy &lt;milk&gt;" in ann.get("/board").text
+        self.press(ann, "/board/1/done")
+        self.press(bob, "/board/1/remove")
+        appended, changed, removed = (elements_of(html)[0] for html in stream.transmissions)
+        assert (appended.action, appended.target) == ("append", "notes")
+        assert "buy &lt;milk&gt;" in appended.content
+        assert 'formaction="/board/1/done"' in appended.content
+        assert (changed.action, changed.target, changed.attributes) == (
+            "replace",
+            "note_1",
+            {"method": "morph"},
+        )
+        assert 'aria-pressed="true"' in changed.content
+        assert (removed.action, removed.target) == ("remove", "note_1")
+        assert "buy" not in bob.get("/board").text
+
+    def test_nothing_of_the_writers_is_in_it(self, app, ann):
+        with CableClient(app).assert_turbo_stream_broadcasts("board", 1) as elements:
+            self.pin(ann, "a note")
+        assert ann.token_on("/board") not in elements[0].content
+
+    def test_a_page_with_turbo_has_its_form_back(self, ann):
+        answer = self.pin(ann, "a note", Accept="text/vnd.turbo-stream.html")
+        assert answer.mimetype == "text/vnd.turbo-stream.html"
+        (element,) = elements_of(answer.text)
+        assert (element.action, element.target) == ("replace", "composer")
+        assert self.press(ann, "/board/1/done", Accept="text/vnd.turbo-stream.html").text == ""
+
+    @pytest.mark.parametrize("text", ["", "  ", "x" * (board.NOTE_LENGTH + 1)])
+    def test_a_bad_note_is_refused_with_a_reason(self, ann, text):
+        answer = self.pin(ann, text)
+        assert answer.status_code == 422
+        assert "Write 1 to" in answer.text
+        answer = self.pin(ann, text, Accept="text/vnd.turbo-stream.html")
+        assert answer.status_code == 422
+        assert 'role="alert"' in elements_of(answer.text)[0].content
+
+    def test_the_oldest_notes_go(self, app, ann, monkeypatch):
+        monkeypatch.setattr(board, "NOTES", 2)
+        for number in range(3):
+            self.pin(ann, f"note {number}")
+        assert re.findall(r"note \d", ann.get("/board").text) == ["note 1", "note 2"]
+
+    def test_only_those_who_signed_in_may_look_and_write(self, app, browser):
+        assert browser.get("/board").headers["Location"] == "/login"
+        for path in ("/board", "/board/1/done", "/board/1/remove"):
+            assert browser.http.post(path).headers["Location"] == "/login"
+
+    @pytest.mark.parametrize("path", ["/board", "/board/1/done", "/board/1/remove"])
+    def test_a_foreign_form_is_refused(self, ann, path):
+        self.pin(ann, "a note")
+        assert ann.http.post(path, data={"text": "x", "form_token": "0" * 32}).status_code == 400
+
+    def test_what_somebody_else_has_removed(self, ann):
+        assert self.press(ann, "/board/7/remove").status_code == 303
+        assert self.press(ann, "/board/7/done").status_code == 404
+
+    @pytest.mark.parametrize("is_wanted", [True, False])
+    def test_without_turbo_there_is_our_own_client(self, ann, monkeypatch, tmp_path, is_wanted):
+        places = (tmp_path / "turbo.js",)
+        places[0].touch()
+        monkeypatch.setattr(vendor, "TURBO_PLACES", () if is_wanted else places)
+        monkeypatch.setitem(ann.app.config, "EXAMPLE_TURBO", is_wanted)
+        page = ann.get("/board").text
+        assert "<cable-stream-source" in page
+        assert "/cable/cable.js" in page
+        assert ann.get("/vendor/turbo.js").status_code == 404
+
+    def test_with_turbo_there_is_turbo(self, ann, monkeypatch, tmp_path):
+        (tmp_path / "turbo.js").write_text("// Turbo")
+        monkeypatch.setattr(vendor, "TURBO_PLACES", (tmp_path / "turbo.js",))
+        page = ann.get("/board")
+        assert "<turbo-cable-stream-source" in page.text
+        nonce = re.search(r'name="csp-nonce" content="(\w+)"', page.text)[1]
+        assert f"style-src 'self' 'nonce-{nonce}'" in page.headers["Content-Security-Policy"]
+        assert vendored(ann.app, "/vendor/turbo.js") == "// Turbo"
 
 
 class TestConfiguration:

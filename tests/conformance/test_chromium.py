@@ -18,6 +18,7 @@ CONNECTED = "document.body.dataset.state == 'connected'"
 RECONNECTED = "document.querySelector('#messages').innerText.includes('Reconnected')"
 # The stock client tries again after 12 s or so, and at once when somebody comes back to its page.
 LOOK_AGAIN = "document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))"
+ENV = {"SECRET_KEY": "conformance", "FLASK_SQLALCHEMY_DATABASE_URI": "sqlite://"}
 TRY_TO_CONNECT = """new Promise((resolve) => {
     const heard = []
     const socket = new WebSocket(%r, ["actioncable-v1-json", "actioncable-unsupported"])
@@ -37,7 +38,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def chat() -> Iterator[Server]:
     """The example; its secret outlives a restart, as in production."""
-    with Server("gunicorn-gevent", "example_app:create_app()", env={"SECRET_KEY": "conformance"}) as running:
+    with Server("gunicorn-gevent", "example_app:create_app()", env=ENV) as running:
         yield running
 
 
@@ -118,7 +119,7 @@ def test_a_restarted_server_is_found_again(chat: Server, sign_in: SignIn) -> Non
 
 
 def test_the_small_client_finds_a_restarted_server_too(sign_in: SignIn) -> None:
-    env = {"SECRET_KEY": "conformance", "EXAMPLE_ACTIONCABLE": str(SMALL_CLIENT)}
+    env = {**ENV, "EXAMPLE_ACTIONCABLE": str(SMALL_CLIENT)}
     with Server("gunicorn-gevent", "example_app:create_app()", env=env) as small:
         comes_back(small, sign_in, "small")
 
@@ -135,6 +136,37 @@ def comes_back(server: Server, sign_in: SignIn, room: str) -> None:
     bob.until_texts(*messages("before", "after"))
     say(bob, "indeed")
     ann.until_texts(*messages("before", "after", "indeed"))
+
+
+def test_a_note_is_on_every_board(chat: Server, sign_in: SignIn) -> None:
+    follow_the_board(chat, sign_in, "turbo-cable-stream-source")
+
+
+def test_with_our_own_client_too(sign_in: SignIn) -> None:
+    with Server(
+        "gunicorn-gevent", "example_app:create_app()", env={**ENV, "FLASK_EXAMPLE_TURBO": "false"}
+    ) as own:
+        follow_the_board(own, sign_in, "cable-stream-source")
+
+
+def follow_the_board(server: Server, sign_in: SignIn, source: str) -> None:
+    pages = ann, bob = sign_in(server, "Ann", "lobby"), sign_in(server, "Bob", "lobby")
+    for page in pages:
+        page.goto(f"{server.url}/board")
+        page.until(f"document.querySelector('{source}').hasAttribute('connected')")
+    ann.enter("#text", "Buy <milk> 漢字")
+    for page in pages:
+        page.until_texts(".note .words", ["Buy <milk> 漢字"])
+        page.until("document.querySelector('#text').value == ''")
+    bob.evaluate("document.querySelector('#text').value = 'half a thought'")
+    ann.click(".note button[formaction$=done]")
+    for page in pages:
+        page.until("document.querySelector('.note').classList.contains('done')")
+    ann.until(f"document.querySelector('{source}').hasAttribute('connected')")
+    ann.click(".note button[formaction$=remove]")
+    for page in pages:
+        page.until_texts(".note", [])
+    assert bob.evaluate("document.querySelector('#text').value") == "half a thought"
 
 
 def test_signing_out_in_one_tab_ends_the_other(chat: Server, browser: Browser, sign_in: SignIn) -> None:
