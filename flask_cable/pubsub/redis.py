@@ -178,7 +178,8 @@ def _cluster_urls(base: str, rest: str) -> list[str]:
 def _place(url: str, timeout: float, **fixed: Any) -> Place:
     """What makes connections to one URL. Raises ``ConfigError``."""
     try:
-        pool = library().ConnectionPool.from_url(url, **_settings(timeout))
+        tcp = {} if url.startswith("unix:") else {"socket_keepalive": True}
+        pool = library().ConnectionPool.from_url(url, **_settings(timeout), **tcp)
         pool.connection_kwargs.update(protocol=2, decode_responses=False, **fixed)
         pool.make_connection()  # which connects to nothing yet, but says what is wrong with the URL
     except (ValueError, TypeError) as error:
@@ -191,7 +192,6 @@ def _settings(timeout: float) -> dict[str, Any]:
     return {
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
-        "socket_keepalive": True,
         "retry": library().retry.Retry(library().backoff.NoBackoff(), 0),
         "client_name": f"flask-cable-{os.getpid()}",
     }

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pubsub.test_base import PubSubContract
 from support.backends import Backend
+from support.proxy import Proxy
 from support.wire import eventually
 
-from flask_cable.pubsub import BusOptions, NetworkPubSub, open_pubsub
+from flask_cable.errors import BusError
+from flask_cable.pubsub import BusOptions, NetworkPubSub, Watcher, open_pubsub
+
+ROOT = Path(__file__).parents[2]
 
 _prefixes = itertools.count(1)
 
@@ -62,3 +70,173 @@ def settle(bus: NetworkPubSub) -> None:
         heard.wait(0.2)
     bus.unsubscribe(number)
     eventually(lambda: bus.is_live, "the adapter is live")
+
+
+class Moments(list[Any]):
+    """What a watcher is told: an error, or the seconds of an outage."""
+
+    @property
+    def watcher(self) -> Watcher:
+        return Watcher(self.append, self.append)
+
+
+class FaultContract:
+    """What every adapter does when its server dies, hangs or is cut off. `kind` names the server."""
+
+    kind = ""
+    timeout = 1.0
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls) -> Iterator[Backend]:
+        with Backend(cls.kind) as backend:
+            yield backend
+
+    @pytest.fixture
+    def make(self, backend: Backend) -> Iterator[Callable[..., NetworkPubSub]]:
+        made: list[NetworkPubSub] = []
+
+        def make(port: int | None = None, **changes: Any) -> NetworkPubSub:
+            url = backend.url.replace(f":{backend.port}", f":{port or backend.port}")
+            bus = open_pubsub(url, options(**{"timeout": self.timeout, **changes}))
+            assert isinstance(bus, NetworkPubSub)
+            made.append(bus)
+            return bus
+
+        yield make
+        for bus in made:
+            bus.stop()
+
+    def test_a_server_that_dies_is_missed_and_heard_again(self, backend: Backend, make: Any) -> None:
+        bus, heard, moments = make(), [], Moments()
+        bus.watch(moments.watcher)
+        bus.subscribe("news", heard.append)
+        settle(bus)
+        backend.kill()
+        eventually(lambda: bus.is_lost, "it is lost")
+        begun = time.monotonic()
+        with pytest.raises(BusError) as caught:
+            bus.publish("news", "lost")
+        assert time.monotonic() - begun < self.timeout + 0.5
+        assert str(caught.value)
+        live: list[str] = []
+        bus.subscribe("new", heard.append, lambda: live.append("new"))
+        bus.subscribe("news", print, lambda: live.append("news"))
+        backend.start()
+        eventually(lambda: bus.is_live, "it is back")
+        assert sorted(live) == ["new", "news"]
+        bus.publish("news", "1")
+        bus.publish("new", "2")
+        settle(bus)
+        assert heard == ["1", "2"]
+        assert isinstance(moments[0], BusError)
+        assert [type(moment) for moment in moments[1:]] == [float]
+
+    def test_a_server_that_hangs_is_noticed_in_time(self, backend: Backend, make: Any) -> None:
+        bus, heard = make(), []
+        bus.subscribe("news", heard.append)
+        settle(bus)
+        with backend.paused():
+            begun = time.monotonic()
+            with pytest.raises(BusError):
+                bus.publish("news", "lost, or late")
+            assert time.monotonic() - begun < self.timeout + 0.5
+            eventually(lambda: bus.is_lost, "it is lost")
+            assert time.monotonic() - begun < 2 * self.timeout + 0.5
+        eventually(lambda: bus.is_live, "it is back")
+        bus.publish("news", "1")
+        settle(bus)
+        assert heard[-1] == "1"
+
+    def test_a_line_that_is_cut_without_a_word_is_noticed_in_time(self, backend: Backend, make: Any) -> None:
+        with Proxy(backend.port) as proxy:
+            bus, heard, moments = make(proxy.port), [], Moments()
+            bus.watch(moments.watcher)
+            bus.subscribe("news", heard.append)
+            settle(bus)
+            proxy.freeze()
+            begun = time.monotonic()
+            eventually(lambda: len(moments) == 2, "it is lost and back")
+            assert time.monotonic() - begun < 2 * self.timeout + 1.0
+            settle_at_last(bus)
+            bus.publish("news", "1")
+            settle(bus)
+            assert heard == ["1"]
+            bus.stop()
+
+    def test_a_thousand_streams_are_heard_again(self, backend: Backend, make: Any) -> None:
+        with Proxy(backend.port) as proxy:
+            bus, heard, moments = make(proxy.port, timeout=5.0), [], Moments()
+            bus.watch(moments.watcher)
+            for number in range(1200):
+                bus.subscribe(f"stream {number}", heard.append)
+            settle(bus)
+            proxy.cut()
+            eventually(lambda: len(moments) == 2, "it is lost and back")
+            for number in range(1200):
+                bus.publish(f"stream {number}", str(number))
+            settle(bus)
+            assert heard == [str(number) for number in range(1200)]
+            bus.stop()
+
+    def test_messages_may_be_kept_until_the_server_is_back(self, backend: Backend, make: Any) -> None:
+        other, heard = make(), []
+        bus = make(buffer=50, prefix=other.options.prefix)
+        settle(bus)
+        backend.kill()
+        for number in range(50):
+            bus.publish("news", str(number))
+        with pytest.raises(BusError, match="CABLE_BUS_BUFFER"):
+            bus.publish("news", "too many")
+        backend.start()
+        other.subscribe("news", heard.append)
+        eventually(lambda: other.is_live and not bus._outgoing.waiting, "all has been sent")
+        bus.publish("news", "50")
+        settle(other)
+        bus.publish("news", "51")
+        eventually(lambda: heard[-1:] == ["51"], "the last is heard")
+        assert heard == [str(number) for number in range(52)][-len(heard) :]
+
+    def test_a_server_may_come_after_the_adapter(self, backend: Backend, make: Any) -> None:
+        backend.kill()
+        bus, heard, live = make(), [], []
+        bus.subscribe("news", heard.append, lambda: live.append("live"))
+        eventually(lambda: bus.is_lost, "it is known")
+        assert live == []
+        backend.start()
+        eventually(lambda: live, "it is confirmed")
+        bus.publish("news", "1")
+        settle(bus)
+        assert heard == ["1"]
+
+
+def settle_at_last(bus: NetworkPubSub) -> None:
+    """Wait until publishing works: its connection may be another than the one that hears."""
+
+    def works() -> bool:
+        try:
+            bus.publish("settle", "")
+        except BusError:
+            return False
+        return True
+
+    eventually(works, "publishing works")
+
+
+def run_patched(file: str, *names: str) -> str:
+    """Run these tests of a file where gevent has patched the standard library; return what is wrong."""
+    words = [
+        "-m",
+        "gevent.monkey",
+        "--module",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        " or ".join(names),
+    ]
+    run = subprocess.run(
+        [sys.executable, *words, file], cwd=ROOT, capture_output=True, text=True, timeout=150, check=False
+    )
+    return "" if run.returncode == 0 else run.stdout[-8000:] + run.stderr[-2000:]

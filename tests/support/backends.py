@@ -111,15 +111,17 @@ KINDS = {
 class Backend:
     """One server process; a context manager.
 
-    `args` follow the kind's own. A kill, a restart and a pause leave port and data as they were.
+    `args` follow the kind's own, `program` comes before them. A kill, a restart and a pause leave port and
+    data as they were.
     """
 
-    def __init__(self, kind: str, *args: str) -> None:
+    def __init__(self, kind: str, *args: str, program: Sequence[str] = ()) -> None:
         require(*KINDS[kind].parts)
         self.kind = kind
         self.port = free_port()
         self._plan = KINDS[kind]
         self._args = args
+        self._program = program
         self._home = Path(tempfile.mkdtemp(prefix=f"{kind}-"))
         self._group: Group | None = None
 
@@ -142,7 +144,8 @@ class Backend:
 
     def start(self) -> Backend:
         """Start the process on the port that it had before, and wait until it answers."""
-        command = [*self._plan.command(self._home, self.port), *self._args]
+        first, *rest = self._plan.command(self._home, self.port)
+        command = [first, *self._program, *rest, *self._args]
         self._group = Group(command, self._home, dict(os.environ))
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end and self._group.alive:
