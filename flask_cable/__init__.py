@@ -1,8 +1,9 @@
 """Flask-Cable: the real-time layer for Flask.
 
-``Cable`` and ``Broadcastable`` are loaded when first asked for, so that what is below works without Flask.
+What belongs to Flask is loaded when it is first asked for, so that what is below it works without.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import errors, signals
@@ -26,6 +27,7 @@ from .streams import JsonCoder, broadcasting_for, stream_key
 if TYPE_CHECKING:
     from .broadcasting import Broadcastable
     from .extension import Cable
+    from .pages import cable_is_socket, socket, socket_connection_id
 
 __all__ = [
     "Behaviour",
@@ -47,21 +49,27 @@ __all__ = [
     "before_subscribe",
     "before_unsubscribe",
     "broadcasting_for",
+    "cable_is_socket",
     "errors",
     "periodically",
     "rescue_from",
     "signals",
+    "socket",
+    "socket_connection_id",
     "stream_key",
 ]
 
 
+_LATE = {
+    "Broadcastable": "broadcasting",
+    "Cable": "extension",
+    "cable_is_socket": "pages",
+    "socket": "pages",
+    "socket_connection_id": "pages",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "Cable":
-        from .extension import Cable
-
-        return Cable
-    if name == "Broadcastable":
-        from .broadcasting import Broadcastable
-
-        return Broadcastable
+    if name in _LATE:
+        return getattr(import_module(f".{_LATE[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -92,6 +92,14 @@ def _is_secrets(value: Any) -> bool:
     return bool(found) and all(isinstance(one, (str, bytes)) and one for one in found)
 
 
+def _is_seconds_or_zero(value: Any) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _is_paths(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(one, str) and one[:1] == "/" for one in value)
+
+
 SECONDS, COUNT, BOOL = "a number of seconds above zero", "a whole number above zero", "True or False"
 SECRETS = "a string or bytes that are not empty, a list of such of which the first signs, or None"
 
@@ -183,6 +191,39 @@ KEYS: dict[str, Key] = {
         1000, _is_count, COUNT, "records of one transaction that are broadcast singly; past it one refresh"
     ),
     "CABLE_REFRESH_DELAY": Key(0.5, _is_seconds, SECONDS, "of quiet until a broadcast refresh goes out"),
+    "CABLE_SOCKET_WAIT_SECONDS": Key(
+        60.0, _is_seconds, SECONDS, "that a page is known before its socket has connected"
+    ),
+    "CABLE_SOCKET_RESUME_SECONDS": Key(
+        120.0,
+        _is_seconds_or_zero,
+        "a number of seconds, 0 or more",
+        "that a page is known after its socket is gone",
+    ),
+    "CABLE_SOCKET_BUFFER": Key(
+        100,
+        _is_count_or_zero,
+        "a whole number",
+        "pushes of each stream that are kept for pages whose sockets are not there",
+    ),
+    "CABLE_SOCKET_STRICT": Key(
+        False, _is_bool, BOOL, "whether the socket of an unknown page is refused with 403"
+    ),
+    "CABLE_SOCKET_ANONYMOUS": Key(
+        False, _is_bool, BOOL, "whether pages' sockets are let in that the connection class refuses"
+    ),
+    "CABLE_SOCKET_BODY": Key(
+        True, _is_bool, BOOL, "whether pages are marked with data-socket-connection-id on <body>"
+    ),
+    "CABLE_CALL_ROUTES": Key(
+        ("/*",), _is_paths, "a list of paths, with * as wildcard", "what pages may call over their sockets"
+    ),
+    "CABLE_CALLS_PER_SECOND": Key(20, _is_count, COUNT, "routes that a page may call in the long run"),
+    "CABLE_CALLS_BURST": Key(100, _is_count, COUNT, "routes that a page may call at once"),
+    "CABLE_CALL_BYTES": Key(2**20, _is_count, COUNT, "the largest answer of a route that a page calls"),
+    "CABLE_CALL_SECONDS": Key(
+        10.0, _is_seconds, SECONDS, "that an answer may be streamed for to a page that calls a route"
+    ),
     "CABLE_WORKERS": Key(1000, _is_count, COUNT, "greenlets (or threads, 32 at most) that work at once"),
     "CABLE_MAX_FUNCTIONS": Key(
         1000, _is_count, COUNT, "functions that serve one connection each at a time; past it 503"

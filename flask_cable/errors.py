@@ -18,6 +18,7 @@ CableError
     ├── UnknownSubscription
     ├── AlreadySubscribed
     ├── UnknownAction
+    ├── UnknownPage             the socket of no page that the application has made, or of one too long gone
     ├── BadSignature            a signed stream name is none that this application signed
     └── TooMany                 one more than a limit allows
 """
@@ -102,7 +103,11 @@ class AlreadySubscribed(CommandError):
 
 
 class UnknownAction(CommandError):
-    """The channel declares no such action."""
+    """The channel declares no such action, or no handler is registered for it."""
+
+
+class UnknownPage(CommandError):
+    """No page of the application has this id and key, or it was away for too long."""
 
 
 class BadSignature(CommandError):

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
-from flask import Blueprint, Flask, current_app, has_app_context
+from flask import Blueprint, Flask, current_app, has_app_context, request_started
 
 from .assets import add_script
+from .calls import seal_session
 from .cli import cable_commands
 from .config import KEYS, Config
 from .core.connection import Connection
@@ -16,12 +17,14 @@ from .core.names import Group, Unique
 from .core.registry import disconnect_each
 from .endpoints.behaviour import Behaviour
 from .endpoints.channels import Channel
+from .endpoints.push import BUILT_IN
 from .errors import ConfigError, NotReady
 from .health import add_health
+from .pages import cable_is_socket, names_of, socket_connection_id
 from .protocols.serializers import is_serializer
 from .protocols.turbo import dom_id, message
 from .pubsub import PubSub
-from .routes import BehaviourRoute, ChannelsRoute, EventsRoute, Route
+from .routes import BehaviourRoute, ChannelsRoute, EventsRoute, PagesRoute, Route
 from .runtime import CableState, Runtime
 from .sockets import serve
 from .streams import Coder, broadcasting_for, channel_name, stream_key
@@ -39,6 +42,7 @@ from .upgrade import UpgradeMiddleware
 ChannelClass = TypeVar("ChannelClass", bound=type[Channel])
 BehaviourClass = TypeVar("BehaviourClass", bound=type[Behaviour])
 ConnectionClass = TypeVar("ConnectionClass", bound=type[Connection])
+Handle = TypeVar("Handle", bound=Callable[..., Any])
 Identify = TypeVar("Identify", bound=Callable[[], Any])
 
 
@@ -61,6 +65,7 @@ class Cable:
         self.channels: dict[str, type[Channel]] = {}
         self.connection_class: type[Connection] = Connection
         self.channels_route = ChannelsRoute("", "cable")
+        self.pages_route = PagesRoute("", "cable_socket")
         self.routes: list[Route] = []
         self.serializers: dict[Any, Any] = {}
         self._apps: WeakSet[Flask] = WeakSet()
@@ -82,6 +87,8 @@ class Cable:
         path = config.mount_path
         app.extensions["cable"] = CableState(app, self)
         self.channels_route.add_to(app, path)
+        self.pages_route.add_to(app, f"{path.rstrip('/')}/socket")
+        request_started.connect(seal_session, app)
         for route in self.routes:
             if route.blueprint is None:
                 route.add_to(app)
@@ -94,6 +101,8 @@ class Cable:
             cable_script=cable_script,
             cable_script_url=cable_script_url,
             cable_stream_from=cable_stream_from,
+            cable_is_socket=cable_is_socket,
+            socket_connection_id=socket_connection_id,
             turbo_stream_from=turbo_stream_from,
             turbo_stream=turbo_stream,
             dom_id=dom_id,
@@ -233,6 +242,42 @@ class Cable:
         self.serializers[name] = serializer
         return serializer
 
+    def handler(self, action: str) -> Callable[[Handle], Handle]:
+        """Have a page's messages of this action handled by ``function(message, session, response)``.
+
+        What it returns is the reply to a message that has an id: a dict, or any value, which becomes its
+        ``body``, or None for ``response`` as it is. A second function takes the first one's place.
+
+        Raises:
+            ConfigError: the action is one of Flask-Cable's own, or no text.
+        """
+        if not isinstance(action, str) or action in ("", *BUILT_IN):
+            raise ConfigError(f"@cable.handler needs an action, and {action!r} is none that may be handled")
+
+        def register(function: Handle) -> Handle:
+            self.pages_route.registered.actions[action] = _called(function, "@cable.handler")
+            return function
+
+        return register
+
+    def on(self, event: str) -> Callable[[Handle], Handle]:
+        """Run ``function(connection)`` when the socket of a page comes, ``"join"``, or goes, ``"leave"``.
+
+        Several run in the order in which they were registered.
+
+        Raises:
+            ConfigError: there is no such event.
+        """
+        hooks = self.pages_route.registered.hooks
+        if event not in hooks:
+            raise ConfigError(f"@cable.on knows {', '.join(hooks)}; {event!r} is none of them")
+
+        def register(function: Handle) -> Handle:
+            hooks[event].append(_called(function, "@cable.on"))
+            return function
+
+        return register
+
     def add_route(self, route: Route) -> None:
         """Serve ``route`` in every application of this cable, or wherever its blueprint is registered."""
         self.routes.append(route)
@@ -260,6 +305,31 @@ class Cable:
             NotReady: outside any context and with several applications.
         """
         self._runtime().handler.broadcast(stream_key(stream), message, coder, exclude)
+
+    def push(self, message: Any, *streams: Any) -> None:
+        """Push any JSON value to every page that hears one of these streams, in every process.
+
+        Unlike a broadcast it waits, for a while, for pages whose sockets are not there yet.
+
+        Args:
+            streams: names, in which ``*`` stands for anything but a ``;``, or models. A page that several of
+                them reach is sent one copy.
+
+        Raises:
+            ValueError: no stream is named.
+            EncodeError: the message has no JSON form; nothing was sent.
+            BusError: the server behind the adapter or the store did not answer.
+        """
+        self._state().pages.push(message, names_of(streams))
+
+    def push_to(self, digest: str, message: Any, stream: Any) -> None:
+        """Push to the page of this ``socket.digest`` alone, as if by ``stream``, which it need not hear.
+
+        Raises:
+            EncodeError: the message has no JSON form; nothing was sent.
+            BusError: the server behind the adapter or the store did not answer.
+        """
+        self._state().pages.push_to(digest, message, stream_key(stream))
 
     def broadcast_refresh(self, stream: Any, *, method: str | None = None, scroll: str | None = None) -> None:
         """Let the pages that hear ``stream`` load themselves again, but for the one whose request this is.
@@ -365,6 +435,12 @@ class RemoteConnections:
     def disconnect(self, reconnect: bool = True) -> None:
         """Tell them that this is the end, in every process. Raises ``ValueError`` without any identifier."""
         self._cable._runtime().registry.disconnect(self._identifiers, "remote", reconnect)
+
+
+def _called(function: Handle, decorator: str) -> Handle:
+    if not callable(function):
+        raise ConfigError(f"{decorator} is for functions, and {function!r} is none")
+    return function
 
 
 def _app_protocol(mount_path: str) -> Callable[[str], str | None]:

@@ -1,4 +1,4 @@
-"""The keys of one application that sign names of streams: which setting they come from, and in what order."""
+"""The keys of one application: which setting they come from, and in what order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from .errors import ConfigError
 from .protocols.signing import MessageVerifier, derive_key
+
+PAGES_SALT = "flask_cable/pages"
 
 
 def stream_verifier(config: Mapping[str, Any]) -> MessageVerifier:
@@ -28,6 +30,18 @@ def stream_verifier(config: Mapping[str, Any]) -> MessageVerifier:
             "names of streams cannot be signed without a secret: set SECRET_KEY or CABLE_SECRET"
         )
     return MessageVerifier([derive_key(one) for one in secrets])
+
+
+def page_key(config: Mapping[str, Any]) -> bytes:
+    """What tells the pages of an application apart; from ``CABLE_SECRET``, else from ``SECRET_KEY``.
+
+    Raises:
+        ConfigError: there is no secret at all.
+    """
+    secrets = _listed(config.get("CABLE_SECRET")) or _listed(config.get("SECRET_KEY"))
+    if not secrets:
+        raise ConfigError("sockets of pages need a secret: set SECRET_KEY or CABLE_SECRET")
+    return derive_key(secrets[0], PAGES_SALT)
 
 
 def _listed(value: Any) -> list[str | bytes]:

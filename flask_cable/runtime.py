@@ -34,10 +34,11 @@ from .core.outage import Outage
 from .core.registry import Registry
 from .core.rounds import Rounds
 from .endpoints.channels import ChannelsHandler
+from .endpoints.push import PagesHandler
 from .errors import BusError
 from .executors import choose_executor
 from .handshake import Handshake
-from .keys import stream_verifier
+from .keys import page_key, stream_verifier
 from .lifespan import Lifespan
 from .origin import refused_origin
 from .protocols import deflate, opening
@@ -88,13 +89,29 @@ class CableState:
         return load_script()
 
     @cached_property
+    def page_key(self) -> bytes:
+        """What tells pages apart. Raises ``ConfigError`` where there is no secret."""
+        return page_key(self._app.config)
+
+    @property
+    def pages(self) -> PagesHandler:
+        """Serves the sockets of pages in this process."""
+        return cast(PagesHandler, self.runtime().mount(self.cable.pages_route).handler)
+
+    @property
+    def marks_pages(self) -> bool:
+        """Whether pages bear their ids."""
+        return bool(self._app.config["CABLE_SOCKET_BODY"])
+
+    @cached_property
     def templates(self) -> Environment:
         """Renders what goes to everybody."""
         return shared_environment(self._app)
 
     def reset(self) -> None:
         """Let the next use make a new runtime, with the settings of then."""
-        self.__dict__.pop("verifier", None)
+        for secret in ("verifier", "page_key"):
+            self.__dict__.pop(secret, None)
         if self._runtime is not None:
             self._runtime.lifespan.forget()
             self._runtime.stop()

@@ -24,6 +24,9 @@ BY_NAME: dict[str, tuple[list[Any], list[Any]]] = {
     "CABLE_PREFIX": (["cable:", "", "a b"], [None, 7, b"x"]),
     "CABLE_BUS_SECRET": ([None, "secret", b"secret", ["new", b"old"]], ["", 7, [None], [""], {"a"}]),
     "CABLE_BUS_BUFFER": ([0, 1, 10**6], [-1, 1.5, True, False, None]),
+    "CABLE_SOCKET_BUFFER": ([0, 1, 10**6], [-1, 1.5, True, False, None]),
+    "CABLE_SOCKET_RESUME_SECONDS": ([0, 0.5, 86400], [-1, True, False, "3", float("nan"), None]),
+    "CABLE_CALL_ROUTES": ([(), ["/*"], ("/a", "/b/*")], ["/*", ["a"], [""], [7], None, {"/*"}]),
     "CABLE_GAP": (["disconnect", "ignore"], ["", None, "forget"]),
     "CABLE_HEALTH_PATH": ([None, "health", "/up", "a/b"], ["", "<x>", 7]),
     "CABLE_ALLOWED_ORIGINS": (

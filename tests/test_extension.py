@@ -102,6 +102,7 @@ def test_routes_and_blueprints_are_left_alone(cable: Cable) -> None:
             "cable_health",
             "cable_live",
         ),
+        *("cable_socket", "cable_socket_http"),
     }
     assert app.before_request_funcs == {}
     assert app.teardown_appcontext_funcs == []
@@ -426,3 +427,49 @@ def test_a_wrong_refresh_is_refused_at_once(cable: Cable) -> None:
     application(cable)
     with pytest.raises(ValueError, match="method is morph or replace"):
         cable.broadcast_refresh("x", method="reload")
+
+
+# Sockets of pages.
+
+
+@pytest.mark.parametrize("action", ["", "ping", "call-route", None, 7, len])
+def test_an_action_is_a_name_that_nobody_has(cable: Cable, action: Any) -> None:
+    with pytest.raises(ConfigError, match="needs an action"):
+        cable.handler(action)
+
+
+@pytest.mark.parametrize("event", ["", "open", None])
+def test_pages_join_and_leave_and_nothing_else(cable: Cable, event: Any) -> None:
+    with pytest.raises(ConfigError, match="knows join, leave"):
+        cable.on(event)
+
+
+def test_what_handles_is_a_function(cable: Cable) -> None:
+    for register in (cable.handler("greet"), cable.on("join")):
+        with pytest.raises(ConfigError, match="is for functions"):
+            register("greet")  # type: ignore[type-var]
+
+
+def test_what_was_registered_is_still_itself(cable: Cable) -> None:
+    def greet(*_: Any) -> None:
+        """Does nothing."""
+
+    assert cable.handler("greet")(greet) is greet
+    assert cable.on("leave")(greet) is greet
+
+
+def test_a_push_needs_an_application(cable: Cable) -> None:
+    with pytest.raises(NotReady):
+        cable.push(1, "news")
+    with pytest.raises(NotReady):
+        cable.push_to("digest", 1, "news")
+
+
+def test_a_push_needs_no_context(cable: Cable) -> None:
+    app = application(cable)
+    cable.push(1, "news", Room(7))
+    cable.push_to("digest", 1, Room(7))
+    with pytest.raises(EncodeError):
+        cable.push(object(), "news")
+    log = app.extensions["cable"].pages.ledger.missed("flask_cable/page@digest", 0)
+    assert [line.text for line in log] == ['"Room:7"\n1']

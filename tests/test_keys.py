@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_cable.errors import ConfigError
-from flask_cable.keys import stream_verifier
+from flask_cable.keys import page_key, stream_verifier
 from flask_cable.protocols.signing import MessageVerifier, derive_key
 
 
@@ -64,3 +64,22 @@ def test_a_secret_of_ones_own_leaves_the_applications_out() -> None:
 def test_without_any_it_is_said_what_to_set(config: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="set SECRET_KEY or CABLE_SECRET"):
         stream_verifier(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "secret"),
+    [
+        ({"SECRET_KEY": "s"}, "s"),
+        ({"SECRET_KEY": b"s", "SECRET_KEY_FALLBACKS": ["old"]}, "s"),
+        ({"SECRET_KEY": "s", "CABLE_SECRET": ["c", "old"]}, "c"),
+        ({"CABLE_SECRET": b"c"}, "c"),
+        ({"SECRET_KEY": "s", "CABLE_SIGNED_STREAM_KEY": "raw"}, "s"),
+    ],
+)
+def test_pages_are_told_apart_by_a_key_of_their_own(config: dict[str, Any], secret: str) -> None:
+    assert page_key(config) == derive_key(secret, "flask_cable/pages") != derive_key(secret)
+
+
+def test_pages_need_a_secret() -> None:
+    with pytest.raises(ConfigError, match="SECRET_KEY or CABLE_SECRET"):
+        page_key({"SECRET_KEY": None})

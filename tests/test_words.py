@@ -27,10 +27,11 @@ FLASK_EDGE = (
     ),
     *("doctor.py", "lifespan.py", "sockets.py", "templating.py", "testing/*", "upgrade.py"),
     "routes/*",
+    *("calls.py", "marking.py", "pages.py"),
 )
 SOCKET_IO = ("*/socketio.py", "protocols/engineio.py", "transports/polling.py")
 FLASKS_SESSION = (*FLASK_EDGE, "core/connection.py", "errors.py")
-PAGE_SOCKETS = ("endpoints/push.py",)
+PAGE_SOCKETS = ("calls.py", "endpoints/push/*", "pages.py", "protocols/push.py", "routes/push.py")
 
 # A word of other systems: our word for it, and the files that may say it.
 FOREIGN: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -66,7 +67,7 @@ FOREIGN: dict[str, tuple[str, tuple[str, ...]]] = {
     "backend": ("adapter", ("signals.py",)),
     # publish, broadcast, transmit, send: to the adapter, a stream everywhere, one subscription, one peer
     "emit": ("broadcast, transmit or send", SOCKET_IO),
-    "push": ("broadcast, transmit or send", (*PAGE_SOCKETS, "extension.py")),
+    "push": ("broadcast, transmit or send", (*PAGE_SOCKETS, "extension.py", "testing/page.py")),
 }
 
 # Our own word, and the files where it would mean something else.
@@ -189,7 +190,7 @@ def test_a_word_of_two_is_found_in_any_spelling() -> None:
 
 def test_the_translating_file_may_say_it() -> None:
     assert offences("endpoints/socketio.py", "def emit(room, sid): ...") == []
-    assert offences("endpoints/push.py", "def push(socket): ...") == []
+    assert offences("endpoints/push/handler.py", "def push(socket): ...") == []
     assert offences("endpoints/events.py", "def push(socket): ...") != []
     assert offences("transports/native.py", "socket = 1\nclass WebSocketReader: ...") == []
     assert offences("protocols/actioncable.py", "class WebSocketThing: ...") == []

@@ -4,5 +4,6 @@ from .base import TOO_MANY, Route, plain
 from .behaviour import BehaviourRoute
 from .channels import ChannelsRoute
 from .events import EventsRoute
+from .push import PagesRoute
 
-__all__ = ["TOO_MANY", "BehaviourRoute", "ChannelsRoute", "EventsRoute", "Route", "plain"]
+__all__ = ["TOO_MANY", "BehaviourRoute", "ChannelsRoute", "EventsRoute", "PagesRoute", "Route", "plain"]

@@ -8,6 +8,7 @@ it returns: work runs at once and time moves only by ``advance_time``. Used by a
 from .client import SAME_ORIGIN, CableClient
 from .connection import CableConnection, CableSubscription
 from .failures import HandshakeRefused
+from .page import CablePage
 from .peer import CablePeer
 from .turbo import TurboElement
 
@@ -15,6 +16,7 @@ __all__ = [
     "SAME_ORIGIN",
     "CableClient",
     "CableConnection",
+    "CablePage",
     "CablePeer",
     "CableSubscription",
     "HandshakeRefused",

@@ -20,6 +20,7 @@ from ..core.connection import Connection
 from ..core.executor import ManualExecutor
 from ..endpoints.channels import ChannelsHandler
 from ..errors import NotReady
+from ..pages import ID_PARAMETER
 from ..protocols.actioncable import REPLIES, V1_JSON
 from ..runtime import Runtime
 from ..streams import stream_key
@@ -27,6 +28,7 @@ from ..transports.loopback import KEY, LoopbackTransport
 from .connection import CableConnection
 from .failures import HandshakeRefused, listed, told
 from .journal import JOURNAL, journal_of, state_of
+from .page import CablePage, id_of
 from .peer import CablePeer
 from .turbo import TurboElement, elements_of
 
@@ -115,6 +117,24 @@ class CableClient:
             HandshakeRefused: the answer was an ordinary HTTP response.
         """
         return CablePeer(self, *self._open(path, subprotocols=subprotocols, **options))
+
+    def page(self, page: str | TestResponse, **options: Any) -> CablePage:
+        """Connect the socket of a page; more arguments are those of ``connect``.
+
+        Args:
+            page: where the page is, ``"/"``, which is loaded first; or the response that it was loaded with;
+                or its id alone.
+
+        Raises:
+            AssertionError: the page bears no id.
+            HandshakeRefused: the answer was an ordinary HTTP response.
+        """
+        if isinstance(page, str) and page.startswith("/"):
+            page = self.http.get(page)
+        id = page if isinstance(page, str) else id_of(page)
+        path = f"{self.app.config['CABLE_MOUNT_PATH'].rstrip('/')}/socket"
+        given: dict[str, Any] = {"query_string": {ID_PARAMETER: id}, "subprotocols": (), **options}
+        return CablePage(self, *self._open(path, **given), id)
 
     def _open(
         self,
