@@ -41,6 +41,9 @@ SHORT_NAMES = {
     "ThreadWorker": "gthread",
     "SyncWorker": "sync",
 }
+OURS = ("cable", "cable_socket")
+"""Endpoints of the cable's own WebSocket rules."""
+
 GEVENT = ("gevent", "gevent_pywsgi", "gevent-websocket")
 """Workers that patch the standard library."""
 
@@ -462,8 +465,8 @@ def check_websocket_rules(facts: Facts) -> Finding:
     if deaf:
         seen = f"{_paths(deaf)}: reads environ['wsgi.websocket'], but its rule lets no upgrade through"
         return Finding("warn", name, seen, "register it with @app.route(..., websocket=True)")
-    others = [rule for rule, _ in _rules(facts.app) if rule.websocket and rule.endpoint != "cable"]
-    return Finding("ok", name, f"besides the cable: {_paths(others)}" if others else "the cable's rule only")
+    others = [rule for rule, _ in _rules(facts.app) if rule.websocket and rule.endpoint not in OURS]
+    return Finding("ok", name, f"besides the cable: {_paths(others)}" if others else "the cable's rules only")
 
 
 def check_flask_sock(facts: Facts) -> Finding:

@@ -491,7 +491,7 @@ def test_functions_that_want_a_websocket_need_a_rule_for_one() -> None:
         return str(request.environ.get("wsgi.websocket"))
 
     app = application()
-    assert found(doctor.check_websocket_rules, app) == "ok: the cable's rule only"
+    assert found(doctor.check_websocket_rules, app) == "ok: the cable's rules only"
     app.add_url_rule("/a", "a", mine)
     app.add_url_rule("/b", "b", reads, websocket=True)
     assert found(doctor.check_websocket_rules, app) == "ok: besides the cable: /b"
