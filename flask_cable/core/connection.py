@@ -51,6 +51,10 @@ class Carrier(Protocol):
     def probe(self, limit: int) -> None:
         """Ask for a sign of life; a peer that gave none since ``limit`` probes is gone."""
 
+    @property
+    def backlog(self) -> int:
+        """How many bytes wait for the peer to read; ``handle_written`` is called when none do any more."""
+
 
 class Handshake(Protocol):
     """The request that opened a connection, kept after the request is over."""
@@ -72,6 +76,7 @@ class _Unattached:
     def __init__(self) -> None:
         self.frames: list[Frame] = []
         self.closing: tuple[int, str] | None = None
+        self.backlog = 0
 
     def send(self, frame: Frame) -> bool:
         self.frames.append(frame)
@@ -437,6 +442,10 @@ class Connection:
             if self.__held:
                 self.__inbox = None  # who was not let in has said nothing
             self.__begin(self.__finish, code, reason)
+
+    def handle_written(self) -> None:
+        """The peer has read all that waited for it."""
+        self.handler.written(self)
 
     def handle_too_slow(self) -> None:
         """More waits for the peer than it may let wait; it is told to come back."""

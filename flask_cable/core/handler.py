@@ -172,6 +172,9 @@ class Handler(ABC):
         Returns True where the protocol has such words; elsewhere the close frame says it.
         """
 
+    def written(self, connection: Connection) -> None:  # noqa: B027 - most wait for nothing
+        """A peer that was behind has read all that waited for it; called at home, must not block."""
+
     # What is waited for.
 
     def receive(self, connection: Connection, timeout: float | None) -> Any:

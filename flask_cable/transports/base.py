@@ -55,6 +55,11 @@ class Transport(ABC):
     def resume(self) -> None:
         """Read again."""
 
+    @property
+    def backlog(self) -> int:
+        """How many bytes wait for the peer to read; once none do, ``connection.handle_written`` is called."""
+        return 0
+
     def probe(self, limit: int) -> None:  # noqa: B027 - some are told by others when a peer has vanished
         """Ask for a sign of life; a peer that gave none since ``limit`` probes is gone."""
 

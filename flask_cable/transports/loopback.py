@@ -17,9 +17,10 @@ class LoopbackTransport(Transport):
         sent: the payloads that were sent: text is ``str``, binary is ``bytes``.
         closed_with: code and reason once the server has closed.
         paused: whether the connection asked for quiet.
+        behind: bytes that would wait for the peer, if this were a network; for tests to set.
     """
 
-    __slots__ = ("closed_with", "headers", "paused", "sent")
+    __slots__ = ("behind", "closed_with", "headers", "paused", "sent")
 
     def __init__(self, connection: Connection, headers: list[tuple[str, str]] | None = None) -> None:
         super().__init__(connection)
@@ -27,6 +28,11 @@ class LoopbackTransport(Transport):
         self.sent: list[str | bytes] = []
         self.closed_with: tuple[int, str] | None = None
         self.paused = False
+        self.behind = 0
+
+    @property
+    def backlog(self) -> int:
+        return self.behind
 
     def send(self, frame: Frame) -> bool:
         if self.closed_with is not None:

@@ -67,6 +67,11 @@ class SocketTransport(Transport):
             self._wait_to_write(wire, sent)
         return True
 
+    @property
+    def backlog(self) -> int:
+        outbox = self._outbox  # which another thread may be emptying
+        return outbox.size if outbox is not None else 0
+
     def _too_slow(self) -> bool:
         """Drop what the peer would not read, and tell it to come back."""
         if self._outbox is not None:
@@ -120,6 +125,7 @@ class SocketTransport(Transport):
             return self._lost()
         self._executor.unwatch(self._writing)
         self._outbox = self._writing = None
+        self.connection.handle_written()
         if self._ending:
             self._written()
 

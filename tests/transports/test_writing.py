@@ -61,6 +61,21 @@ def test_what_does_not_fit_waits_and_arrives_whole(rigs: list[SocketRig]) -> Non
     assert (rig.transport._outbox, rig.executor.watched) == (None, 1)
 
 
+def test_what_waits_is_counted_and_its_end_is_told(rigs: list[SocketRig]) -> None:
+    rig = small(rigs)
+    told: list[int] = []
+    rig.handler.written = lambda connection: told.append(rig.transport.backlog)  # type: ignore[method-assign]
+    assert rig.transport.backlog == 0
+    fill(rig)
+    before = rig.transport.backlog
+    assert 0 < before <= 1100
+    rig.transport.send(Frame(b"x" * 500))
+    assert rig.transport.backlog == before + 504
+    assert told == []
+    rig.settle()
+    assert (told, rig.transport.backlog) == ([0], 0)
+
+
 def test_a_peer_that_reads_little_by_little_gets_everything(rigs: list[SocketRig]) -> None:
     rig = small(rigs)
     large = bytes(range(256)) * 400

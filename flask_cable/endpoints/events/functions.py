@@ -1,6 +1,7 @@
 """A plain function for each connection, as flask-sock's users write it: it receives, sends and returns.
 
-It has a worker of its own. Its messages wait in a mailbox, and while that is full the peer is not read.
+It has a worker of its own. Its messages wait in a mailbox, and while that is full the peer is not read. What
+it sends waits for a peer that reads slowly, and the function with it.
 """
 
 from __future__ import annotations
@@ -8,15 +9,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-from ...core.connection import Connection
+from ...core.connection import Carrier, Connection
 from ...core.executor import Event, Executor
 from ...core.handler import Scope
 from ...errors import ConnectionClosed
+from ...protocols.frames import Frame
 from .handler import EventsHandler
 
 IsCurrent = Callable[[Any], bool]
+
+_served: ContextVar[Connection | None] = ContextVar("flask_cable.served", default=None)
+"""Whose function the caller is, or was started by."""
 
 
 class FunctionHandler(EventsHandler):
@@ -41,6 +47,7 @@ class FunctionHandler(EventsHandler):
     def opened(self, connection: Connection) -> None:
         breath = Breath(self.scope, self.is_current)
         connection.state = Mailbox(self.executor, self.inbox_limit, breath)
+        connection.transport = Patient(connection, connection.transport)
         try:
             super().opened(connection)
         except Exception as error:
@@ -57,6 +64,7 @@ class FunctionHandler(EventsHandler):
             self.executor.spawn(self._serve, connection)
 
     def _serve(self, connection: Connection) -> None:
+        _served.set(connection)
         try:
             with connection.state.breath:
                 self._call(connection)
@@ -82,6 +90,10 @@ class FunctionHandler(EventsHandler):
         with self.executor.guard:  # or a pause could overtake the resume that comes after it
             if connection.state.put(message):
                 self.executor.call_home(connection.transport.pause)
+
+    def written(self, connection: Connection) -> None:
+        if connection.state is not None:
+            connection.state.sent.set()
 
     def closed(self, connection: Connection, code: int, reason: str) -> None:
         if connection.state is not None:
@@ -113,9 +125,10 @@ class Mailbox:
 
     Attributes:
         breath: the scope in which the function runs.
+        sent: set when nothing that was sent waits any more, and at the end.
     """
 
-    __slots__ = ("_end", "_event", "_executor", "_is_full", "_limit", "_messages", "breath")
+    __slots__ = ("_end", "_event", "_executor", "_is_full", "_limit", "_messages", "breath", "sent")
 
     def __init__(self, executor: Executor, limit: int, breath: Breath) -> None:
         self._executor = executor
@@ -125,6 +138,7 @@ class Mailbox:
         self._is_full = False
         self._end: tuple[int, str] | None = None
         self.breath = breath
+        self.sent: Event = executor.event()
 
     def put(self, message: Any) -> bool:
         """Add a message; True when there should be no more for now."""
@@ -137,6 +151,7 @@ class Mailbox:
         """There will be no more."""
         self._end = (code, reason)
         self._event.set()
+        self.sent.set()
 
     def drop(self) -> None:
         """Forget what waits."""
@@ -167,6 +182,42 @@ class Mailbox:
             self._is_full = False
             return True
         return False
+
+
+class Patient:
+    """A transport that lets its connection's own function wait before it sends, while the peer is behind.
+
+    Nobody else waits: what others send is queued, and a peer that is too far behind is disconnected.
+    """
+
+    __slots__ = ("_carrier", "_connection", "close", "pause", "probe", "resume")
+
+    def __init__(self, connection: Connection, carrier: Carrier) -> None:
+        self._connection = connection
+        self._carrier = carrier
+        self.close = carrier.close
+        self.pause = carrier.pause
+        self.resume = carrier.resume
+        self.probe = carrier.probe
+
+    @property
+    def backlog(self) -> int:
+        return self._carrier.backlog
+
+    def send(self, frame: Frame) -> bool:
+        if self._carrier.backlog and _served.get() is self._connection:
+            self._wait()
+        return self._carrier.send(frame)
+
+    def _wait(self) -> None:
+        sent: Event = self._connection.state.sent
+        while self._is_behind():
+            sent.clear()
+            if self._is_behind():  # and was not just now told that it is no more
+                sent.wait()
+
+    def _is_behind(self) -> bool:
+        return self._carrier.backlog > 0 and not self._connection.closed
 
 
 class Breath:

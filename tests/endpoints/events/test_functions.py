@@ -332,6 +332,64 @@ def test_a_peer_is_not_read_while_a_slow_function_has_enough_to_do(app, cable):
         assert seen == [("0", True), ("1", True), ("2", True), ("3", False), ("4", False)]
 
 
+class TestSlowReaders:
+    def test_a_function_waits_until_its_peer_has_read_and_nobody_else_does(self, cable, client):
+        seen = []
+        ws = cable.websocket("/ws")
+
+        @ws
+        def serve(connection):
+            connection.stream_from("news")
+            connection.receive()
+            seen.append("sends")
+            seen.append(connection.send("late"))
+
+        peer = client.websocket("/ws")
+        transport = peer._transport
+        transport.behind = 1000
+        peer.send("go")
+        cable.broadcast("news", "at once")
+        assert peer.connection.send("at once, too")
+        assert (seen, peer.messages) == (["sends"], ["at once", "at once, too"])
+        transport.behind = 10
+        peer.connection.handle_written()  # it was told too early
+        assert seen == ["sends"]
+        transport.behind = 0
+        peer.connection.handle_written()
+        assert (seen, peer.messages[2:]) == (["sends", True], ["late"])
+        assert peer.closed_with == (1000, "")
+
+    @pytest.mark.parametrize("end", ["peer", "server"])
+    def test_it_waits_no_longer_than_the_connection_lives(self, cable, client, end):
+        seen = []
+
+        @cable.websocket("/ws")
+        def serve(connection):
+            connection.receive()
+            seen.append(connection.send("late"))
+
+        peer = client.websocket("/ws")
+        peer._transport.behind = 1000
+        peer.send("go")
+        assert seen == []
+        if end == "peer":
+            peer.close(1006)
+        else:
+            peer.connection.disconnect("too_slow")
+        assert seen == [False]
+        assert nothing_left(client)
+
+    def test_others_pass_through(self, cable, client):
+        cable.websocket("/ws")(echo)
+        peer = client.websocket("/ws")
+        peer._transport.behind = 7
+        assert peer.connection.transport.backlog == 7
+        peer.connection.transport.pause()
+        assert peer._transport.paused
+        peer.connection.transport.resume()
+        assert not peer._transport.paused
+
+
 class TestMailbox:
     def made(self, limit=4):
         scope: Scope = threading.Lock
