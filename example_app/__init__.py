@@ -2,9 +2,9 @@
 
     gunicorn -k gevent "example_app:create_app()"
 
-Settings come from the environment: `SECRET_KEY`, `EXAMPLE_ACTIONCABLE`, and any Flask or Flask-Cable key with
-the prefix `FLASK_` (`FLASK_CABLE_URL`, `FLASK_SESSION_COOKIE_SECURE`). Several workers need `SECRET_KEY`, or
-each signs cookies with a key of its own, and `FLASK_CABLE_URL`, or a room ends at the worker's edge.
+Settings come from the environment: `SECRET_KEY`, and any Flask or Flask-Cable key with the prefix `FLASK_`
+(`FLASK_CABLE_URL`, `FLASK_SESSION_COOKIE_SECURE`). Several workers need `SECRET_KEY`, or each signs cookies
+with a key of its own, and `FLASK_CABLE_URL`, or a room ends at the worker's edge.
 
 The notice board is a SQLite file in `instance/`, or where `FLASK_SQLALCHEMY_DATABASE_URI` says. Its page has
 Turbo where npm has brought it, unless `FLASK_EXAMPLE_TURBO` is `false`.
@@ -24,6 +24,7 @@ from .channels import cable
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'",
+    "script-src 'self' 'nonce-{nonce}'",
     "connect-src 'self' ws: wss:",  # in some browsers 'self' means http only
     "base-uri 'none'",
     "form-action 'self'",
@@ -31,23 +32,19 @@ CONTENT_SECURITY_POLICY = (
     "object-src 'none'",
 )
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "; ".join(CONTENT_SECURITY_POLICY),
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    """Make the application; `config` wins over the environment.
-
-    Raises: FileNotFoundError when `EXAMPLE_ACTIONCABLE` names a place without the JavaScript client.
-    """
+    """Make the application; `config` wins over the environment."""
     app = Flask(__name__)
     configure(app, config or {})
-    vendor.check_named_client(app)
     cable.init_app(app)
     app.register_blueprint(pages.pages)
     app.register_blueprint(vendor.vendor)
+    app.jinja_env.globals["csp_nonce"] = csp_nonce
     board.init_app(app)
     app.after_request(add_security_headers)
     return app
@@ -56,7 +53,6 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 def configure(app: Flask, config: Mapping[str, Any]) -> None:
     app.config.from_mapping(
         SECRET_KEY=os.environ.get("SECRET_KEY"),
-        EXAMPLE_ACTIONCABLE=os.environ.get("EXAMPLE_ACTIONCABLE"),
         EXAMPLE_TURBO=True,
         SESSION_COOKIE_NAME="example_chat",
         SESSION_COOKIE_SAMESITE="Lax",
@@ -73,8 +69,16 @@ def configure(app: Flask, config: Mapping[str, Any]) -> None:
 
 
 def add_security_headers(response: Response) -> Response:
-    for name, value in SECURITY_HEADERS.items():
+    policy = "; ".join(CONTENT_SECURITY_POLICY).format(nonce=csp_nonce())
+    for name, value in {"Content-Security-Policy": policy, **SECURITY_HEADERS}.items():
         response.headers.setdefault(name, value)
     if "style_nonce" in g:
         response.headers["Content-Security-Policy"] += f"; style-src 'self' 'nonce-{g.style_nonce}'"
     return response
+
+
+def csp_nonce() -> str:
+    """What an inline script of this page has to bear in order to run."""
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    return str(g.csp_nonce)

@@ -57,15 +57,16 @@ class ChatChannel(Channel):
     def unsubscribed(self) -> None:
         self._tell_people("leave")
 
-    def speak(self, data: dict[str, Any]) -> None:
+    def speak(self, data: dict[str, Any]) -> str | None:
+        """Say something to the room. The page awaits the reply: why not, where it was not said."""
         text = data.get("text")
         text = text.strip() if isinstance(text, str) else ""
         if not text:
-            self._refuse("Write something first.")
-        elif len(text) > TEXT_LENGTH:
-            self._refuse(f"At most {TEXT_LENGTH} characters, please.")
-        else:
-            self.broadcast_to(f"chat:{self.room}", self._message(text))
+            return "Write something first."
+        if len(text) > TEXT_LENGTH:
+            return f"At most {TEXT_LENGTH} characters, please."
+        self.broadcast_to(f"chat:{self.room}", self._message(text))
+        return None
 
     def roll_call(self) -> None:
         """Ask every seat in the room to answer to this one.
@@ -78,9 +79,6 @@ class ChatChannel(Channel):
     def still_here(self) -> None:
         """A seat whose process was killed never says `leave`; pages drop it when these signs stop."""
         self._tell_people("here")
-
-    def _refuse(self, reason: str) -> None:
-        self.transmit({"type": "refused", "reason": reason})
 
     def _hear_people(self, news: dict[str, Any]) -> None:
         if news["type"] == "roll_call":

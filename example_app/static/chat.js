@@ -1,6 +1,6 @@
 // One room: wires the page to ChatChannel and ClockChannel. Whatever people typed enters as text, never as HTML.
 
-import { createConsumer } from "./vendor/actioncable.esm.js";
+import { consumer } from "flask-cable";
 import { People } from "./people.js";
 
 const KEPT_MESSAGES = 200;
@@ -133,14 +133,12 @@ function showState(name) {
   if (form.inert) complain("");
 }
 
-// The consumer finds a dead connection too, but tells nobody before it has the next one.
+// The consumer finds a dead connection too, after two missed beats.
 function hearServer() {
   clearTimeout(silence);
   if (state() === "silent") showState("connected");
   silence = setTimeout(() => state() === "connected" && showState("silent"), SILENCE);
 }
-
-const consumer = createConsumer();
 
 const chat = consumer.subscriptions.create({ channel: "ChatChannel", room }, {
   connected() {
@@ -159,7 +157,6 @@ const chat = consumer.subscriptions.create({ channel: "ChatChannel", room }, {
   },
   received(data) {
     if (data.type === "message") addMessage(data);
-    else if (data.type === "refused") complain(data.reason);
     else people.hear(data);
   },
 });
@@ -180,12 +177,17 @@ function complain(reason) {
   input.setAttribute("aria-invalid", reason ? "true" : "false");
 }
 
-form.addEventListener("submit", (event) => {
+form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = input.value.trim();
   if (!text) return complain("Write something first.");
-  if (state() !== "connected" || !chat.perform("speak", { text })) return complain("Not sent: the connection is away. Try again.");
-  input.value = "";
+  try {
+    const refusal = await chat.perform("speak", { text });
+    if (refusal) return complain(refusal);
+  } catch {
+    return complain("Perhaps not sent: the connection is away. Try again.");
+  }
+  if (input.value.trim() === text) input.value = "";
   complain("");
   showLatest();
 });

@@ -1,22 +1,19 @@
-"""The example application in headless Chromium, on the stock @rails/actioncable, under gunicorn -k gevent."""
+"""The example application in headless Chromium, under gunicorn -k gevent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from conformance import browser as chromium
 from conformance.browser import Browser, Page
 from support.servers import Server
 
-pytestmark = pytest.mark.needs("gunicorn", "gevent", "chromium", "node_modules")
+pytestmark = pytest.mark.needs("gunicorn", "gevent", "chromium")
 
-ROOT = Path(__file__).resolve().parents[2]
-SMALL_CLIENT = ROOT / "example_app/static/cable-lite.js"
 CONNECTED = "document.body.dataset.state == 'connected'"
 RECONNECTED = "document.querySelector('#messages').innerText.includes('Reconnected')"
-# The stock client tries again after 12 s or so, and at once when somebody comes back to its page.
+# The client tries again in a while, and at once when somebody comes back to its page.
 LOOK_AGAIN = "document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))"
 ENV = {"SECRET_KEY": "conformance", "FLASK_SQLALCHEMY_DATABASE_URI": "sqlite://"}
 TRY_TO_CONNECT = """new Promise((resolve) => {
@@ -115,20 +112,10 @@ def test_a_reloaded_page_is_back(chat: Server, sign_in: SignIn) -> None:
 
 
 def test_a_restarted_server_is_found_again(chat: Server, sign_in: SignIn) -> None:
-    comes_back(chat, sign_in, "restart")
-
-
-def test_the_small_client_finds_a_restarted_server_too(sign_in: SignIn) -> None:
-    env = {**ENV, "EXAMPLE_ACTIONCABLE": str(SMALL_CLIENT)}
-    with Server("gunicorn-gevent", "example_app:create_app()", env=env) as small:
-        comes_back(small, sign_in, "small")
-
-
-def comes_back(server: Server, sign_in: SignIn, room: str) -> None:
-    ann, bob = sign_in(server, "Ann", room), sign_in(server, "Bob", room)
+    ann, bob = sign_in(chat, "Ann", "restart"), sign_in(chat, "Bob", "restart")
     say(ann, "before")
     bob.until_texts(*messages("before"))
-    server.restart()
+    chat.restart()
     for page in (ann, bob):
         page.evaluate(LOOK_AGAIN)
         page.until(f"{CONNECTED} && {RECONNECTED}", 40)
@@ -138,6 +125,7 @@ def comes_back(server: Server, sign_in: SignIn, room: str) -> None:
     ann.until_texts(*messages("before", "after", "indeed"))
 
 
+@pytest.mark.needs("node_modules")
 def test_a_note_is_on_every_board(chat: Server, sign_in: SignIn) -> None:
     follow_the_board(chat, sign_in, "turbo-cable-stream-source")
 
