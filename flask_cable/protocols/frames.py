@@ -7,7 +7,7 @@ carry messages send ``payload``.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 TEXT = 0x1
@@ -49,6 +49,11 @@ class Frame:
         self.lane = lane
         self._deflated: bytes | None = None
 
+    @property
+    def parts(self) -> tuple[Frame, ...]:
+        """The frames that go out in one piece: this one."""
+        return (self,)
+
     def __repr__(self) -> str:
         return f"<Frame {self.opcode} {self.payload[:40]!r}>"
 
@@ -59,6 +64,29 @@ class Frame:
             if len(self.payload) >= WORTH_DEFLATING and self.opcode in (TEXT, BINARY):
                 squeezed = _deflate(self.payload)
                 self._deflated = header(self.opcode, len(squeezed), RSV1) + squeezed
+        return self._deflated
+
+
+class Burst(Frame):
+    """Frames that go out with nothing between them, such as a message and its binary attachments.
+
+    Its ``payload`` is the first one's: who carries messages asks for the ``parts``.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: Iterable[Frame], lane: Lane | None = None) -> None:
+        self._parts = tuple(parts)
+        super().__init__(self._parts[0].payload, self._parts[0].opcode, lane)
+        self.wire = b"".join(part.wire for part in self._parts)
+
+    @property
+    def parts(self) -> tuple[Frame, ...]:
+        return self._parts
+
+    def deflated(self) -> bytes:
+        if self._deflated is None:
+            self._deflated = b"".join(part.deflated() for part in self._parts)
         return self._deflated
 
 

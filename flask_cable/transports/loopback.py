@@ -37,7 +37,8 @@ class LoopbackTransport(Transport):
     def send(self, frame: Frame) -> bool:
         if self.closed_with is not None:
             return False
-        self.sent.append(frame.payload.decode() if frame.opcode == TEXT else frame.payload)
+        for part in frame.parts:
+            self.sent.append(part.payload.decode() if part.opcode == TEXT else part.payload)
         return True
 
     def close(self, code: int, reason: str) -> None:

@@ -8,6 +8,7 @@ from flask_cable.protocols.frames import (
     PING,
     TEXT,
     WORTH_DEFLATING,
+    Burst,
     Frame,
     Lane,
     header,
@@ -68,3 +69,20 @@ def test_a_frame_may_have_a_lane() -> None:
 def test_a_long_frame_is_shown_in_short() -> None:
     assert repr(Frame(b"ab")) == "<Frame 1 b'ab'>"
     assert len(repr(Frame(b"x" * 10_000))) < 100
+
+
+# Frames in one piece.
+
+
+def test_a_burst_is_its_frames_with_nothing_between() -> None:
+    parts = (Frame(b"451-[]"), Frame(b"\x01\x02", BINARY), Frame(bytes(200), BINARY))
+    burst = Burst(parts)
+    assert burst.wire == b"".join(part.wire for part in parts)
+    assert burst.deflated() == b"".join(part.deflated() for part in parts)
+    assert burst.deflated() is burst.deflated()
+    assert (burst.parts, burst.payload, burst.opcode) == (parts, b"451-[]", TEXT)
+
+
+def test_a_frame_is_its_only_part() -> None:
+    frame = Frame(b"x")
+    assert frame.parts == (frame,)
