@@ -8,6 +8,8 @@ CableError
 ├── ConnectionClosed            the peer is gone, and somebody waited for a message of it
 ├── NameTaken                   ``cable.unique.register``: another connection has the name
 ├── InvalidResult               what a behaviour's callback returned is no state and frames (also a TypeError)
+├── ConnectRefused              raised by a Socket.IO handler: its text, and data, go to the client
+├── AckTimeout                  a Socket.IO client did not acknowledge in time (also a TimeoutError)
 ├── EncodeError                 a value has no JSON form, or none of the endpoint's (also a TypeError)
 ├── BusError                    the pub/sub server did not take a message, or answer, in time
 ├── ReadOnlySession             a session was written where no response can carry it (also a TypeError)
@@ -64,6 +66,22 @@ class NameTaken(CableError):
 
 class InvalidResult(CableError, TypeError):
     """A behaviour's callback returned something else than a state and frames."""
+
+
+class ConnectRefused(CableError):
+    """A Socket.IO client may not connect: ``ConnectRefused("not today", {"until": "noon"})``.
+
+    Attributes:
+        data: what else the client is told, as ``error.data``.
+    """
+
+    def __init__(self, message: str = "not authorized", data: object = None) -> None:
+        super().__init__(message)
+        self.data = data
+
+
+class AckTimeout(CableError, TimeoutError):
+    """A Socket.IO client has not acknowledged an event in time, or left before it could."""
 
 
 class EncodeError(CableError, TypeError):

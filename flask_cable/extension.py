@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 from weakref import WeakSet
 
 from flask import Blueprint, Flask, current_app, has_app_context, request_started
@@ -18,13 +18,14 @@ from .core.registry import disconnect_each
 from .endpoints.behaviour import Behaviour
 from .endpoints.channels import Channel
 from .endpoints.push import BUILT_IN
+from .endpoints.socketio import Settings, SocketIOHandler, SocketIOServer
 from .errors import ConfigError, NotReady
 from .health import add_health
 from .pages import cable_is_socket, names_of, socket_connection_id
 from .protocols.serializers import is_serializer
 from .protocols.turbo import dom_id, message
 from .pubsub import PubSub
-from .routes import BehaviourRoute, ChannelsRoute, EventsRoute, PagesRoute, Route
+from .routes import BehaviourRoute, ChannelsRoute, EventsRoute, PagesRoute, Route, SocketIORoute
 from .runtime import CableState, Runtime
 from .sockets import serve
 from .streams import Coder, broadcasting_for, channel_name, stream_key
@@ -277,6 +278,27 @@ class Cable:
             return function
 
         return register
+
+    def socketio(
+        self, path: str = "/socket.io", *, endpoint: str | None = None, **settings: Any
+    ) -> SocketIOServer:
+        """Serve Socket.IO's clients at ``path``; returns the main namespace, which knows the others.
+
+        Args:
+            path: what clients are given as ``path``.
+            endpoint: what ``url_for`` calls it; made of the path when None.
+            settings: fields of ``flask_cable.endpoints.socketio.Settings``: ``ping_interval=25``,
+                ``ping_timeout=20`` and other times in seconds, ``max_payload=1_000_000`` bytes,
+                ``transports=("polling", "websocket")``, ``recovery_seconds=None``, and limits.
+
+        Raises:
+            ConfigError: the path or a setting is wrong.
+        """
+        io = SocketIOServer(path, Settings.checked(settings))
+        route = SocketIORoute(io, endpoint or io.endpoint)
+        io.serve_with(lambda: cast(SocketIOHandler, self._runtime().mount(route).handler))
+        self.add_route(route)
+        return io
 
     def add_route(self, route: Route) -> None:
         """Serve ``route`` in every application of this cable, or wherever its blueprint is registered."""

@@ -12,13 +12,23 @@ DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 SCHEMES = {"ws": "http", "wss": "https"}
 
 
-def refused_origin(request: Request, allowed: Any) -> str | None:
-    """Say why a handshake's Origin is refused, with the header and the remedy; None when it may connect.
+ELSEWHERE = ("cross-site", "same-site")
+"""What browsers say in Sec-Fetch-Site of requests that a page of another origin has made."""
+
+
+def refused_origin(request: Request, allowed: Any, needed: bool = True) -> str | None:
+    """Say why a request's Origin is refused, with the header and the remedy; None when it may connect.
 
     An origin may connect when it equals the request's own scheme, host and port (which only ProxyFix takes
     from forwarded headers), or is among ``allowed``: strings, compiled patterns, ``"*"``.
+
+    Args:
+        needed: whether a request without one is refused. A browser's GET to its own page's origin has none,
+            and what answers it only that page can read.
     """
     origin = request.headers.get("Origin")
+    if origin is None and not needed:
+        return _elsewhere(request)
     if origin is None:
         return (
             "no Origin header, so not a browser that can be told apart; "
@@ -31,6 +41,33 @@ def refused_origin(request: Request, allowed: Any) -> str | None:
         f"header); set CABLE_ALLOWED_ORIGINS = [{origin!r}] if it may connect, or apply ProxyFix if a proxy "
         "changed host or scheme"
     )
+
+
+def _elsewhere(request: Request) -> str | None:
+    site = request.headers.get("Sec-Fetch-Site")
+    return f"Sec-Fetch-Site is {site!r}, without an Origin to allow" if site in ELSEWHERE else None
+
+
+def cors_headers(request: Request, allowed: Any, checked: bool = True) -> list[tuple[str, str]]:
+    """The headers that let a page of another origin read an answer, cookies included where it is named.
+
+    Anybody's page (``"*"``, or nothing checked) may, but not with the browser's cookies.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return [("Vary", "Origin")]
+    rules = list(_rules(allowed))
+    if any(rule != "*" and _allows(rule, origin) for rule in rules):
+        found = [("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true")]
+    elif "*" in rules or not checked:
+        found = [("Access-Control-Allow-Origin", "*")]
+    else:
+        return [("Vary", "Origin")]
+    if request.method == "OPTIONS":
+        asked = request.headers.get("Access-Control-Request-Headers", "Content-Type")
+        found.append(("Access-Control-Allow-Methods", "GET, POST"))
+        found.append(("Access-Control-Allow-Headers", asked))
+    return [*found, ("Vary", "Origin")]
 
 
 def _rules(allowed: Any) -> Iterable[Any]:

@@ -241,7 +241,7 @@ class Runtime:
             return route.refused(refusal, request)
         mounted = self.mount(route)
         if refusal is not None:
-            return self._upgrade(route, request.environ, *self.turned_away(mounted, refusal))
+            return self.upgrade(route, request.environ, *self.turned_away(mounted, refusal))
         connection = self.make_connection(mounted.handler, request, session)
         upgrade: Upgrade = request.environ[KEY]
         upgrade.abandon = partial(self.registry.remove, connection)
@@ -251,7 +251,7 @@ class Runtime:
             if not opened:
                 mounted.handler.tell(signals.rejected, connection=connection)
                 return response
-        return self._upgrade(route, request.environ, connection, partial(self.begin, connection))
+        return self.upgrade(route, request.environ, connection, partial(self.begin, connection))
 
     def turned_away(self, mounted: Mounted, refusal: opening.Refusal) -> tuple[Connection, Begin]:
         """A connection that is closed at once, where the server has said 101 already."""
@@ -268,25 +268,35 @@ class Runtime:
                 "a broadcast is heard by this worker's peers only"
             )
 
-    def refusal(self, request: Request, opened: bool = False) -> opening.Refusal | None:
+    def refusal(
+        self, request: Request, opened: bool = False, origin_needed: bool = True
+    ) -> opening.Refusal | None:
         """Why this handshake is not accepted, whoever its peer is; None when it may be.
 
         Args:
             opened: something else has seen to the handshake itself.
+            origin_needed: who does not say where it comes from is not let in.
         """
         wrong = None if opened else opening.refusal(request.environ)
-        if wrong is not None:
-            return wrong
-        reason = refused_origin(request, self.config.allowed_origins) if self.config.check_origin else None
-        if reason is not None:
-            logger.warning("refused a WebSocket: %s", reason)
-            return opening.Refusal(403, "This origin may not connect.")
+        return wrong or self.refusal_of_origin(request, origin_needed) or self._refusal_of_one_more()
+
+    def refusal_of_origin(self, request: Request, needed: bool = True) -> opening.Refusal | None:
+        """Why a page of that origin may not connect; None when it may."""
+        if not self.config.check_origin:
+            return None
+        reason = refused_origin(request, self.config.allowed_origins, needed)
+        if reason is None:
+            return None
+        logger.warning("refused a connection: %s", reason)
+        return opening.Refusal(403, "This origin may not connect.")
+
+    def _refusal_of_one_more(self) -> opening.Refusal | None:
         if self.drain.started:
             return opening.Refusal(503, "This process is about to end; come back.")
         if self.bus.is_lost:
             return opening.Refusal(503, "What connects this process to the others is away; come back.")
         if self.registry.taken >= self.config.max_connections:
-            logger.warning("refused a WebSocket: CABLE_MAX_CONNECTIONS = %d", self.config.max_connections)
+            logger.warning("refused a connection: CABLE_MAX_CONNECTIONS = %d", self.config.max_connections)
             return TOO_MANY
         return None
 
@@ -322,9 +332,10 @@ class Runtime:
     def _too_late(self, connection: Connection) -> None:
         connection.close(1013, "the pub/sub adapter did not answer in time")
 
-    def _upgrade(
+    def upgrade(
         self, route: Route, environ: Environ, connection: Connection, begin: Begin
     ) -> UpgradeResponse:
+        """Accept a WebSocket for a connection, or for what stands for one; then ``begin`` is called."""
         subprotocol = route.subprotocol(opening.offered(environ))
         if connection.handshake is not None:
             connection.handshake.subprotocol = subprotocol

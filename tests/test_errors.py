@@ -34,3 +34,10 @@ def test_some_are_what_python_would_have_raised() -> None:
     assert issubclass(errors.NotReady, RuntimeError)
     assert issubclass(errors.EncodeError, TypeError)
     assert issubclass(errors.ReadOnlySession, TypeError)
+    assert issubclass(errors.AckTimeout, TimeoutError)
+
+
+def test_a_refusal_has_its_text_and_data() -> None:
+    refused = errors.ConnectRefused("not today", {"until": "noon"})
+    assert (str(refused), refused.data) == ("not today", {"until": "noon"})
+    assert (str(errors.ConnectRefused()), errors.ConnectRefused().data) == ("not authorized", None)

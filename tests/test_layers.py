@@ -38,6 +38,7 @@ EDGE = {
     "runtime",
     "upgrade",
     "handshake",
+    "late",
     "origin",
     "lifespan",
     "doctor",

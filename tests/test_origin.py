@@ -7,7 +7,7 @@ from flask import Flask, Request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import EnvironBuilder
 
-from flask_cable.origin import refused_origin
+from flask_cable.origin import cors_headers, refused_origin
 
 
 def request(origin: str | None, base_url: str = "http://shop.test", **headers: str) -> Request:
@@ -151,3 +151,67 @@ def test_flasks_request_will_do() -> None:
         from flask import request as current
 
         assert refused_origin(current, ()) is None
+
+
+# Requests that need not say where they come from.
+
+
+def test_a_request_without_an_origin_may_come_from_the_own_page() -> None:
+    for headers in ({}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}):
+        assert refused_origin(request(None, **headers), (), needed=False) is None
+    for site in ("cross-site", "same-site"):
+        reason = refused_origin(request(None, **{"Sec-Fetch-Site": site}), "*", needed=False)
+        assert site in str(reason)
+
+
+def test_an_origin_that_is_said_is_checked_all_the_same() -> None:
+    assert refused_origin(request("http://evil.test"), (), needed=False) is not None
+    assert refused_origin(request("http://shop.test"), (), needed=False) is None
+
+
+# What other pages may read.
+
+
+def cors(
+    origin: str | None, allowed: Any = (), checked: bool = True, method: str = "GET", **headers: str
+) -> Any:
+    asked = request(origin, **headers)
+    asked.method = method
+    return dict(cors_headers(asked, allowed, checked))
+
+
+def test_a_page_that_is_named_may_read_with_cookies() -> None:
+    for allowed in (
+        "http://page.test",
+        ["http://page.test"],
+        [re.compile(r"http://\w+\.test")],
+        ["*", "http://page.test"],
+    ):
+        assert cors("http://page.test", allowed) == {
+            "Access-Control-Allow-Origin": "http://page.test",
+            "Access-Control-Allow-Credentials": "true",
+            "Vary": "Origin",
+        }
+
+
+def test_anybody_may_read_without_cookies() -> None:
+    expected = {"Access-Control-Allow-Origin": "*", "Vary": "Origin"}
+    assert cors("http://page.test", "*") == expected
+    assert cors("http://page.test", ["*"]) == expected
+    assert cors("http://page.test", (), checked=False) == expected
+
+
+def test_nobody_else_may_read() -> None:
+    for origin in (None, "http://page.test", "null", "http://shop.test"):
+        assert cors(origin, "http://other.test") == {"Vary": "Origin"}
+
+
+def test_a_preflight_is_answered() -> None:
+    found = cors("http://page.test", "*", method="OPTIONS")
+    assert found["Access-Control-Allow-Methods"] == "GET, POST"
+    assert found["Access-Control-Allow-Headers"] == "Content-Type"
+    asked = {"Access-Control-Request-Headers": "X-Token, Content-Type"}
+    assert cors("http://page.test", "*", method="OPTIONS", **asked)["Access-Control-Allow-Headers"] == (
+        "X-Token, Content-Type"
+    )
+    assert "Access-Control-Allow-Methods" not in cors("http://evil.test", (), method="OPTIONS")

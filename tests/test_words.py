@@ -25,11 +25,14 @@ FLASK_EDGE = (
         "pytest_plugin.py",
         "runtime.py",
     ),
-    *("doctor.py", "lifespan.py", "sockets.py", "templating.py", "testing/*", "upgrade.py"),
+    *("doctor.py", "late.py", "lifespan.py", "sockets.py", "templating.py", "testing/*", "upgrade.py"),
     "routes/*",
     *("calls.py", "marking.py", "pages.py"),
 )
-SOCKET_IO = ("*/socketio.py", "protocols/engineio.py", "transports/polling.py")
+SOCKET_IO = (
+    *("endpoints/socketio/*", "*/socketio.py", "protocols/engineio.py", "transports/polling.py"),
+    *("transports/upgrading.py",),
+)
 FLASKS_SESSION = (*FLASK_EDGE, "core/connection.py", "errors.py")
 PAGE_SOCKETS = ("calls.py", "endpoints/push/*", "pages.py", "protocols/push.py", "routes/push.py")
 

@@ -273,7 +273,7 @@ class Connection:
         """
         if self.__closed:
             return False
-        frame: Frame = message if type(message) is Frame else self.handler.encode(message)
+        frame: Frame = message if isinstance(message, Frame) else self.handler.encode(message)
         if self.handler.executor.is_home():
             return self.transport.send(frame)
         self.handler.executor.call_home(self.transport.send, frame)
@@ -366,6 +366,11 @@ class Connection:
     def deaf(self) -> bool:
         """Whether what the peer says is ignored: it has been told to go."""
         return self.__deaf
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the peer is not read for now, because too much that it said waits."""
+        return self.__paused
 
     def add_subscription(self, channel: Any) -> Connection:
         """Subscribe ``channel``, which the connection keeps unless it is rejected."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import BusError
@@ -24,6 +24,9 @@ logger = logging.getLogger("flask_cable")
 _KINDS = ("j", "r")
 """How a message's body was made: as JSON, or by a coder."""
 
+RELAYED = "p"
+"""The head of a message that is for relays only."""
+
 Encode = Callable[[Any, bytes], Frame | None]
 """Makes a message a frame for those who share a key; None where they are not to hear of it."""
 
@@ -33,6 +36,9 @@ Encoding = tuple[Encode, Any]
 
 class Bus(Protocol):
     """What the hub asks of a pub/sub adapter."""
+
+    @property
+    def is_shared(self) -> bool: ...
 
     @property
     def is_remote(self) -> bool: ...
@@ -48,21 +54,35 @@ class Bus(Protocol):
     def unsubscribe(self, subscription: int) -> bool: ...
 
 
+class Relay(Protocol):
+    """Who sees to a stream's messages itself: whom they reach in this process, and as what."""
+
+    def handle_broadcast(self, body: bytes, skipped: int) -> object:
+        """A message for everybody, as JSON, but for the connection whose id is ``skipped``, or 0."""
+
+    def handle_packet(self, packet: str) -> object:
+        """Something from a relay of the same stream, ``publish``'s caller included, in whatever process."""
+
+    def hearers(self) -> Iterable[Connection]:
+        """Whom the stream's messages reach through it."""
+
+
 class _Audience:
     """Who hears one stream here."""
 
-    __slots__ = ("listeners", "live", "lost", "members", "subscription", "waiting")
+    __slots__ = ("listeners", "live", "lost", "members", "relays", "subscription", "waiting")
 
     def __init__(self) -> None:
         self.members: dict[Encoding, dict[Connection, None]] = {}
         self.listeners: dict[Listener, Connection | None] = {}
+        self.relays: dict[Relay, None] = {}
         self.waiting: list[Callable[[], object]] = []
         self.live = False
         self.lost = False
         self.subscription = -1
 
     def __bool__(self) -> bool:
-        return bool(self.members or self.listeners)
+        return bool(self.members or self.listeners or self.relays)
 
 
 class Hub:
@@ -85,11 +105,11 @@ class Hub:
         return list(self._streams)
 
     def subscriber_count(self, stream: str) -> int:
-        """How many members and listeners a stream has in this process."""
+        """How many members, listeners and relays a stream has in this process."""
         audience = self._streams.get(stream)
         if audience is None:
             return 0
-        return len(audience.listeners) + sum(map(len, audience.members.values()))
+        return len(audience.listeners) + len(audience.relays) + sum(map(len, audience.members.values()))
 
     # Joining and leaving.
 
@@ -143,6 +163,23 @@ class Hub:
             if audience is None or listener not in audience.listeners:
                 return False
             del audience.listeners[listener]
+            self._leave_if_empty(stream, audience)
+            return True
+
+    def relay(self, stream: str, relay: Relay, on_live: Callable[[], object] | None = None) -> bool:
+        """Give a stream's messages to ``relay``, whose methods must not block. Returns as ``join`` does."""
+        with self.executor.guard:
+            audience, first = self._audience(stream)
+            audience.relays[relay] = None
+            return self._await_live(stream, audience, first, on_live)
+
+    def unrelay(self, stream: str, relay: Relay) -> bool:
+        """Undo ``relay``; False when it was not there."""
+        with self.executor.guard:
+            audience = self._streams.get(stream)
+            if audience is None or relay not in audience.relays:
+                return False
+            del audience.relays[relay]
             self._leave_if_empty(stream, audience)
             return True
 
@@ -206,6 +243,7 @@ class Hub:
             for audience in audiences:
                 hearers.update(*audience.members.values())
                 hearers.update(owner for owner in audience.listeners.values() if owner is not None)
+                hearers.update(*(relay.hearers() for relay in audience.relays))
             return hearers
 
     def handle_restored(self) -> None:
@@ -228,7 +266,14 @@ class Hub:
             BusError: the server behind the adapter did not take it. Where the caller cannot wait for that,
                 in the executor's own loop and on threads that it does not know, it is logged instead.
         """
-        message = message_of(text, f"{self.node}:{exclude.id}" if exclude is not None else "", raw)
+        excluded = f"{self.node}:{exclude.id}" if exclude is not None else ""
+        self._publish(stream, message_of(text, excluded, raw))
+
+    def publish(self, stream: str, packet: str) -> None:
+        """Publish something to a stream's relays everywhere, those of this process too. As ``broadcast``."""
+        self._publish(stream, packet_of(packet))
+
+    def _publish(self, stream: str, message: str) -> None:
         if not self.bus.is_remote:
             self._at_home(self.bus.publish, stream, message)
         elif self.executor.can_wait():
@@ -244,11 +289,14 @@ class Hub:
     def _deliver(self, audience: _Audience, message: str) -> None:
         """Hand a published message to this process's audience."""
         head, bar, text = message.partition("|")
+        if head == RELAYED:
+            return self._relay(audience, "handle_packet", text)
         skipped = self._local_id(head[1:])
         if skipped is None or not bar or head[:1] not in _KINDS:
             return logger.warning("a message that no hub made was dropped")
-        if audience.members:
+        if audience.members or audience.relays:
             body = text.encode() if head[:1] == "j" else _as_json(text)
+            self._relay(audience, "handle_broadcast", body, skipped)
             for (encode, key), members in list(audience.members.items()):
                 frame = _encoded(encode, key, body)
                 if frame is not None:
@@ -258,6 +306,10 @@ class Hub:
                 continue
             if listener in audience.listeners:  # it may have left while others were called
                 _isolated(listener, text)
+
+    def _relay(self, audience: _Audience, method: str, *args: Any) -> None:
+        for relay in list(audience.relays):
+            _isolated(getattr(relay, method), *args)
 
     def _local_id(self, excluded: str) -> int | None:
         """The excluded connection's id, 0 for none of ours; None when that is not how a hub says it."""
@@ -277,6 +329,11 @@ def _encoded(encode: Encode, key: Any, body: bytes) -> Frame | None:
         return None
 
 
+def packet_of(packet: str) -> str:
+    """What is published of a packet for relays."""
+    return f"{RELAYED}|{packet}"
+
+
 def message_of(text: str, excluded: str = "", raw: bool = False) -> str:
     """What is published for a broadcast: ``j|text``, or ``r`` for what a coder made, and who is excluded."""
     return f"{'r' if raw else 'j'}{excluded}|{text}"
@@ -293,9 +350,9 @@ def _fan_out(frame: Frame, members: list[Connection], skipped: int) -> None:
             logger.exception("connection %s: could not be sent to", connection.id)
 
 
-def _isolated(listener: Listener, text: str) -> None:
+def _isolated(listener: Callable[..., object], *args: Any) -> None:
     try:
-        listener(text)
+        listener(*args)
     except Exception:
         logger.exception("a stream's listener raised")
 

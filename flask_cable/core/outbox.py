@@ -61,6 +61,11 @@ class Outbox:
             self._latest[lane.key] = entry
         return True
 
+    def force(self, data: bytes | memoryview) -> None:
+        """Queue ``data`` whatever waits already: a few bytes that end the connection, or keep it alive."""
+        self._entries.append(_Entry(data, None))
+        self.size += len(data)
+
     def _fits(self, data: bytes | memoryview) -> bool:
         if not self._entries:
             return True

@@ -19,11 +19,16 @@ PHASES = 30
 
 
 class Rounds(ABC):
-    """Calls ``visit(connections)`` at home, for a part of its connections at a time."""
+    """Calls ``visit(connections)`` at home, for a part of its connections at a time.
 
-    def __init__(self, executor: Executor, period: float) -> None:
+    Args:
+        patient: no connection is visited before half a period has passed.
+    """
+
+    def __init__(self, executor: Executor, period: float, patient: bool = False) -> None:
         self.executor = executor
         self._period = period
+        self._patient = patient
         self._phases: list[dict[Connection, None]] = [{} for _ in range(PHASES)]
         self._offset = random.randrange(PHASES)
         self._now = 0
@@ -36,20 +41,25 @@ class Rounds(ABC):
     def add(self, connection: Connection) -> None:
         """Begin to visit ``connection``, the first time within one period."""
         with self.executor.guard:
-            self._phase_of(connection)[connection] = None
+            self._phases[self._phase_of(connection)][connection] = None
             if self._timer is None:
                 self._timer = self.executor.every(self._period / PHASES, self._turn)
 
     def discard(self, connection: Connection) -> None:
         """Visit it no more; harmless when it never was."""
         with self.executor.guard:
-            self._phase_of(connection).pop(connection, None)
+            index = connection.id + self._offset
+            self._phases[index % PHASES].pop(connection, None)
+            self._phases[(index + PHASES // 2) % PHASES].pop(connection, None)
             if self._timer is not None and not any(self._phases):
                 self._timer.cancel()
                 self._timer = None
 
-    def _phase_of(self, connection: Connection) -> dict[Connection, None]:
-        return self._phases[(connection.id + self._offset) % PHASES]
+    def _phase_of(self, connection: Connection) -> int:
+        index = (connection.id + self._offset) % PHASES
+        if self._patient and (index - self._now - 1) % PHASES < PHASES // 2:  # it would be soon
+            index = (index + PHASES // 2) % PHASES
+        return index
 
     def _turn(self) -> None:
         with self.executor.guard:

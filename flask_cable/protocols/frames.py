@@ -27,6 +27,10 @@ class Lane(NamedTuple):
     key: Hashable
 
 
+VOLATILE = Lane("volatile", None)
+"""What is dropped when anything else waits, and is no loss."""
+
+
 class Frame:
     """One unmasked, final frame from the server (RFC 6455 5.2).
 

@@ -30,7 +30,7 @@ MAX_ATTACHMENTS = 10
 """How many the stock client takes; one that gets more ends the connection."""
 
 _ATTACHMENTS = re.compile(r"([0-9]{1,5})-")
-_HEAD = re.compile(r"(?:(/[^,]*)(?:,|\Z))?([0-9]{1,16})?")
+_HEAD = re.compile(r"(?:(/[^,\x00-\x1f]*)(?:,|\Z))?([0-9]{1,16})?")
 
 
 class Packet(NamedTuple):
@@ -102,6 +102,14 @@ class SocketIO:
             EncodeError: a value has no JSON form, or there are more attachments than clients take.
         """
         return self._packet(EVENT, namespace, values, id)
+
+    def message(self, namespace: str, body: bytes) -> Frame:
+        """A ``message`` event whose one value is JSON already."""
+        return Frame(b'%b["message",%b]' % (_head(EVENT, namespace), body))
+
+    def plain(self, value: Any) -> Any:
+        """``value`` as it would arrive. Raises ``EncodeError`` when it has no JSON form."""
+        return self.json.decode(self.json.encode(value).decode())
 
     def ack(self, namespace: str, id: int, values: Sequence[Any]) -> Frame:
         """The answer to the peer's event ``id``. Raises ``EncodeError``."""
@@ -189,7 +197,7 @@ def _fits(kind: int, data: Any, is_there: bool) -> bool:
         return isinstance(data, dict) or not is_there
     if kind == DISCONNECT:
         return not is_there
-    return False  # CONNECT_ERROR is the server's to say
+    return isinstance(data, (dict, str))
 
 
 def _is_name(value: Any) -> bool:

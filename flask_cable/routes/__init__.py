@@ -5,5 +5,15 @@ from .behaviour import BehaviourRoute
 from .channels import ChannelsRoute
 from .events import EventsRoute
 from .push import PagesRoute
+from .socketio import SocketIORoute
 
-__all__ = ["TOO_MANY", "BehaviourRoute", "ChannelsRoute", "EventsRoute", "PagesRoute", "Route", "plain"]
+__all__ = [
+    "TOO_MANY",
+    "BehaviourRoute",
+    "ChannelsRoute",
+    "EventsRoute",
+    "PagesRoute",
+    "Route",
+    "SocketIORoute",
+    "plain",
+]

@@ -7,9 +7,9 @@ subprotocol, and what plain HTTP gets. The rest is the same for all, and is the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Blueprint, Flask, Request, Response, current_app, request, session
 from flask.typing import ResponseReturnValue
@@ -45,6 +45,9 @@ class Route(ABC):
     methods: tuple[str, ...] = ("GET",)
     """What plain HTTP requests may use."""
 
+    options: ClassVar[Mapping[str, Any]] = {}
+    """More for ``add_url_rule``."""
+
     def __init__(
         self,
         rule: str,
@@ -67,8 +70,9 @@ class Route(ABC):
         rule = self.rule if rule is None else rule
         http = f"{self.endpoint}_http"
         view = reduce(lambda view, decorate: decorate(view), self.decorators, self._layered(self.view))
-        scaffold.add_url_rule(rule, self.endpoint, view, websocket=True)
-        scaffold.add_url_rule(rule, http, self._layered(self.view_http), methods=self.methods)
+        scaffold.add_url_rule(rule, self.endpoint, view, websocket=True, **self.options)
+        view_http = self._layered(self.view_http)
+        scaffold.add_url_rule(rule, http, view_http, methods=self.methods, **self.options)
 
     def _layered(self, view: View) -> View:
         """``view`` inside the route's middleware."""

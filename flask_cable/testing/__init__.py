@@ -10,6 +10,7 @@ from .connection import CableConnection, CableSubscription
 from .failures import HandshakeRefused
 from .page import CablePage
 from .peer import CablePeer
+from .socketio import Event, SocketIOConnection, SocketIOPeer
 from .turbo import TurboElement
 
 __all__ = [
@@ -19,6 +20,9 @@ __all__ = [
     "CablePage",
     "CablePeer",
     "CableSubscription",
+    "Event",
     "HandshakeRefused",
+    "SocketIOConnection",
+    "SocketIOPeer",
     "TurboElement",
 ]

@@ -30,6 +30,7 @@ from .failures import HandshakeRefused, listed, told
 from .journal import JOURNAL, journal_of, state_of
 from .page import CablePage, id_of
 from .peer import CablePeer
+from .socketio import QUERY, SocketIOConnection, SocketIOPeer
 from .turbo import TurboElement, elements_of
 
 SAME_ORIGIN: Any = object()
@@ -135,6 +136,27 @@ class CableClient:
         path = f"{self.app.config['CABLE_MOUNT_PATH'].rstrip('/')}/socket"
         given: dict[str, Any] = {"query_string": {ID_PARAMETER: id}, "subprotocols": (), **options}
         return CablePage(self, *self._open(path, **given), id)
+
+    def socketio(
+        self,
+        path: str = "/socket.io",
+        namespace: str = "/",
+        *,
+        auth: dict[str, Any] | None = None,
+        query_string: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> SocketIOPeer:
+        """Connect as a Socket.IO client does, over a WebSocket, and enter a namespace.
+
+        One that is refused comes back with ``refusal`` set; ``peer.connection.enter("/admin")`` enters
+        others. More arguments are those of ``connect``.
+
+        Raises:
+            HandshakeRefused: the answer was an ordinary HTTP response.
+        """
+        query = {**(query_string or {}), **QUERY}
+        opened = self._open(f"{path}/", subprotocols=(), query_string=query, **options)
+        return SocketIOConnection(self, *opened).enter(namespace, auth)
 
     def _open(
         self,

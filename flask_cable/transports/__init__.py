@@ -7,10 +7,13 @@ from typing import Any
 
 from ..core.connection import Connection
 from ..core.executor import Executor
+from ..errors import UnsupportedServer
 from . import gevent_websocket, loopback, native
+from .answering import Answering
 from .base import Limits, Transport
 from .loopback import LoopbackTransport
 from .native import Codecs, LockedNativeTransport, NativeTransport, StandIn
+from .writing import is_tls
 
 Begin = Callable[[], None]
 Headers = list[tuple[str, str]]
@@ -20,6 +23,7 @@ __all__ = [
     "Codecs",
     "Limits",
     "Transport",
+    "detach",
     "find_socket",
     "is_upgraded",
     "open_loopback",
@@ -64,3 +68,18 @@ def open_native(
     connection.attach(transport)
     begin()
     return transport, stand_in
+
+
+def detach(
+    environ: Mapping[str, Any], executor: Executor, gone: Callable[[], object]
+) -> tuple[Answering, StandIn] | None:
+    """Take a server's socket in order to answer its request later; None where it cannot be taken."""
+    try:
+        sock = find_socket(environ)
+    except UnsupportedServer:
+        return None
+    if sock is None or is_tls(sock):
+        return None
+    taken, stand_in = native.take_over(sock)
+    assert stand_in is not None  # it is no TLS socket
+    return Answering(taken, executor, gone), stand_in

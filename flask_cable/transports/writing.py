@@ -13,7 +13,7 @@ from typing import Any
 from ..core.connection import Connection
 from ..core.executor import Executor, Timer
 from ..core.outbox import Outbox
-from ..protocols.frames import Frame
+from ..protocols.frames import VOLATILE, Frame
 from .base import Limits, Transport
 
 WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -55,6 +55,8 @@ class SocketTransport(Transport):
             return False
         wire = frame.deflated() if self._deflated else frame.wire
         if self._outbox is not None:
+            if frame.lane is VOLATILE:
+                return False
             return self._outbox.add(wire, frame.lane) or self._too_slow()
         try:
             sent = self._sock.send(wire)
@@ -90,10 +92,7 @@ class SocketTransport(Transport):
     def _write(self, data: bytes) -> None:
         """Write control bytes, which no limit refuses."""
         if self._outbox is not None:
-            self._outbox.limit += len(data)
-            self._outbox.max_messages += 1
-            self._outbox.add(data)
-            return
+            return self._outbox.force(data)
         try:
             sent = self._sock.send(data)
         except WOULD_BLOCK:

@@ -15,7 +15,7 @@ from flask_cable.core.connection import Connection
 from flask_cable.core.executor import Job, ManualExecutor
 from flask_cable.core.handler import Rate
 from flask_cable.errors import ConfigError, ConnectionClosed, UnauthorizedConnection
-from flask_cable.protocols.frames import Frame
+from flask_cable.protocols.frames import Burst, Frame
 
 
 class Wire:
@@ -876,3 +876,20 @@ def test_it_is_known_who_ended_it() -> None:
     broken.handle_ping()
     broken.handle_violation(1009, "")
     assert [connection.deaf for connection in (ours, theirs, broken)] == [True, False, False]
+
+
+def test_a_connection_says_whether_its_peer_is_read() -> None:
+    executor = LateExecutor()
+    connection = Connection(RecordingHandler(executor, inbox_limit=2), 1)
+    connection.attach(Wire())
+    connection.handle_messages(["1", "2", "3"])
+    assert connection.is_paused
+    executor.run()
+    assert not connection.is_paused
+
+
+def test_a_frame_of_any_kind_goes_out_as_it_is() -> None:
+    connection, wire = Connection(RecordingHandler(), 1), Wire()
+    connection.attach(wire)
+    connection.send(Burst((Frame(b"one"), Frame(b"two"))))
+    assert wire.sent == [b"one"]

@@ -520,3 +520,92 @@ def test_what_is_no_message_of_a_hub_reaches_nobody() -> None:
         hub.bus.publish("news", message)
     hub.broadcast("news", "1")
     assert (wire.sent, heard) == ([b"k 1"], ["1"])
+
+
+# Relays: who sees to a stream's messages itself.
+
+
+class Recorder:
+    """A relay that keeps what comes."""
+
+    def __init__(self, *connections: Connection) -> None:
+        self.log: list[Any] = []
+        self.connections = connections
+        self.fails = False
+
+    def handle_broadcast(self, body: bytes, skipped: int) -> None:
+        self.log.append((body, skipped))
+        if self.fails:
+            raise RuntimeError("broken")
+
+    def handle_packet(self, packet: str) -> None:
+        self.log.append(packet)
+        if self.fails:
+            raise RuntimeError("broken")
+
+    def hearers(self) -> tuple[Connection, ...]:
+        return self.connections
+
+
+def relaying() -> tuple[Hub, SlowBus, Recorder]:
+    bus, relay = SlowBus(), Recorder()
+    hub = Hub(bus, ManualExecutor(), "here")
+    assert not hub.relay("news", relay)
+    bus.confirm()
+    return hub, bus, relay
+
+
+def test_a_relay_gets_broadcasts_as_json_and_whom_to_skip() -> None:
+    hub, _, relay = relaying()
+    connection = Connection(RecordingHandler(), 7)
+    hub.broadcast("news", '{"a":1}')
+    hub.broadcast("news", "no JSON", raw=True)
+    hub.broadcast("news", "7", exclude=connection)
+    assert relay.log == [(b'{"a":1}', 0), (b'"no JSON"', 0), (b"7", 7)]
+
+
+def test_packets_are_for_relays_only() -> None:
+    hub, bus, relay = relaying()
+    heard: list[str] = []
+    hub.listen("news", heard.append)
+    hub.publish("news", "a|b|c")
+    assert (relay.log, heard) == (["a|b|c"], [])
+    assert bus.log[-1] == "publish news p|a|b|c"
+
+
+def test_a_relay_opens_and_closes_its_stream() -> None:
+    hub, bus, relay = relaying()
+    assert hub.relay("news", relay)
+    assert hub.subscriber_count("news") == 1
+    assert hub.unrelay("news", relay)
+    assert not hub.unrelay("news", relay)
+    assert not hub.unrelay("other", relay)
+    assert hub.streams == []
+    assert bus.log == ["subscribe news", "unsubscribe"]
+
+
+def test_a_relay_is_told_when_nothing_is_missed() -> None:
+    bus, live = SlowBus(), list[str]()
+    hub = Hub(bus, ManualExecutor())
+    assert not hub.relay("news", Recorder(), lambda: live.append("live"))
+    assert live == []
+    bus.confirm()
+    assert live == ["live"]
+
+
+def test_a_relay_that_raises_starves_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    hub, _, relay = relaying()
+    relay.fails, second, heard = True, Recorder(), list[str]()
+    hub.relay("news", second)
+    hub.listen("news", heard.append)
+    hub.broadcast("news", "1")
+    hub.publish("news", "x")
+    assert (second.log, heard) == ([(b"1", 0), "x"], ["1"])
+    assert caplog.text.count("a stream's listener raised") == 2
+
+
+def test_those_behind_a_relay_may_miss_something_too() -> None:
+    hub, _, _ = relaying()
+    connection = Connection(RecordingHandler(), 7)
+    hub.relay("news", Recorder(connection))
+    assert hub.handle_lost() == {connection}

@@ -215,3 +215,13 @@ def test_a_full_outbox_takes_nothing_that_cannot_make_room(lane: Lane | None) ->
     outbox.add(b"x" * 10)
     assert not outbox.add(b"y", lane)
     assert waiting(outbox) == [b"x" * 10]
+
+
+def test_what_is_forced_has_room_whatever_waits() -> None:
+    outbox = Outbox(limit=5, max_messages=1)
+    assert outbox.add(b"much more than that")
+    assert not outbox.add(b"x")
+    outbox.force(b"end")
+    assert (len(outbox), outbox.size) == (2, 22)
+    outbox.taken(19)
+    assert outbox.first() == b"end"

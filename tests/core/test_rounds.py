@@ -12,8 +12,8 @@ from flask_cable.core.rounds import PHASES, Rounds
 class Walk(Rounds):
     """Keeps whom it visited, and when."""
 
-    def __init__(self, executor: ManualExecutor, period: float) -> None:
-        super().__init__(executor, period)
+    def __init__(self, executor: ManualExecutor, period: float, patient: bool = False) -> None:
+        super().__init__(executor, period, patient)
         self.visits: list[tuple[float, list[int]]] = []
 
     def visit(self, due: list[Connection]) -> None:
@@ -23,9 +23,11 @@ class Walk(Rounds):
         return Counter(id for _, ids in self.visits for id in ids)
 
 
-def walk(count: int, period: float = 3) -> tuple[Walk, ManualExecutor, list[Connection]]:
+def walk(
+    count: int, period: float = 3, patient: bool = False
+) -> tuple[Walk, ManualExecutor, list[Connection]]:
     executor = ManualExecutor()
-    rounds, handler = Walk(executor, period), RecordingHandler(executor)
+    rounds, handler = Walk(executor, period, patient), RecordingHandler(executor)
     connections = [Connection(handler, id) for id in range(1, count + 1)]
     for connection in connections:
         rounds.add(connection)
@@ -114,3 +116,30 @@ def test_who_leaves_during_a_visit_is_fine() -> None:
 
 def test_processes_begin_elsewhere_in_the_period() -> None:
     assert len({walk(1)[0]._offset for _ in range(50)}) > 1
+
+
+def test_the_patient_wait_half_a_period_and_no_longer_than_one() -> None:
+    for lateness in range(PHASES):
+        rounds, executor, connections = walk(1, patient=True)
+        executor.advance(3 * lateness / PHASES)
+        rounds.visits.clear()
+        others = [Connection(connections[0].handler, id) for id in range(100, 100 + PHASES)]
+        for connection in others:
+            rounds.add(connection)
+        start = executor.monotonic()
+        executor.advance(3)
+        first = {id: when - start for when, ids in reversed(rounds.visits) for id in ids if id >= 100}
+        assert len(first) == PHASES
+        assert 1.39 <= min(first.values()) <= max(first.values()) <= 3.01
+
+
+def test_the_patient_are_spread_and_left_alone_once_they_go() -> None:
+    rounds, executor, connections = walk(PHASES * 4, patient=True)
+    executor.advance(6)
+    assert rounds.count() == dict.fromkeys(range(1, len(connections) + 1), 2)
+    assert len(rounds.visits) >= PHASES // 2
+    for connection in connections:
+        rounds.discard(connection)
+    rounds.visits.clear()
+    executor.advance(30)
+    assert rounds.visits == []

@@ -12,6 +12,7 @@ from flask_cable.protocols.json import Json
 from flask_cable.protocols.socketio import (
     ACK,
     CONNECT,
+    CONNECT_ERROR,
     DISCONNECT,
     EVENT,
     RESERVED,
@@ -32,6 +33,7 @@ HOLES = [HOLE, {"_placeholder": True, "num": 1}]
 def test_packets_are_read() -> None:
     for text, expected in (
         ("0", Packet(CONNECT, "/")),
+        ('4/admin,{"message":"no"}', Packet(CONNECT_ERROR, "/admin", {"message": "no"})),
         ('0{"token":"123"}', Packet(CONNECT, "/", {"token": "123"})),
         ("0/admin,", Packet(CONNECT, "/admin")),
         ("0/admin", Packet(CONNECT, "/admin")),
@@ -67,6 +69,7 @@ def test_an_unknown_type_is_malformed() -> None:
 def test_what_is_no_json_is_malformed() -> None:
     for text in (
         *("2[", '2["a"', "2{", "2[]]", 'abc["a"]', '2abc["a"]', "2[1]x", "2\x00", "2NaN", "2[,]"),
+        *("0/a\x1eb", "0/a\n,", "2/a\x00,[1]"),  # a namespace has no control characters
         *("2" + "[" * 100_000, "2" + "9" * 10_000, "0{", "3nope", '2/admin["a"]', '2/admin{"a":1},x'),
     ):
         with pytest.raises(MalformedMessage):
@@ -79,7 +82,7 @@ def test_every_type_has_data_of_its_own_kind() -> None:
         *("1{}", "1null", "1/admin,[]", "1[]"),
         *("2", "2[]", "2{}", "2null", '2"foo"', "2/admin,", "2[null]", "2[true]", "2[[]]", "2[{}]", "212"),
         *("3", "312", "3{}", '312{"a":1}', "3null"),
-        *("4", '4{"message":"x"}', '4/admin,"x"'),  # which only servers say
+        *("4", "4[]", "4/admin,7", "4null"),
     ):
         with pytest.raises(MalformedMessage, match="not what a packet of type"):
             IO.parse(text)

@@ -7,7 +7,7 @@ from core.test_handler import RecordingHandler
 from transports.test_base import Message, Rig, TransportContract
 
 from flask_cable.core.connection import Connection
-from flask_cable.protocols.frames import BINARY, Frame
+from flask_cable.protocols.frames import BINARY, Burst, Frame
 from flask_cable.transports.loopback import LoopbackTransport
 
 
@@ -74,3 +74,9 @@ def test_whoever_closes_first_is_remembered() -> None:
     rig.transport.hang_up(4000, "mine")
     rig.transport.close(1000, "yours")
     assert rig.transport.closed_with == (4000, "mine")
+
+
+def test_frames_in_one_piece_are_kept_one_by_one() -> None:
+    transport = LoopbackTransport(Connection(RecordingHandler(), 1))
+    transport.send(Burst((Frame(b"head"), Frame(b"\x01", BINARY))))
+    assert transport.sent == ["head", b"\x01"]

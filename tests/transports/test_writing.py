@@ -10,7 +10,7 @@ import pytest
 from transports.test_base import SocketRig
 
 from flask_cable.core.connection import Connection
-from flask_cable.protocols.frames import DROP_OLDEST, KEEP_LATEST, Frame, Lane
+from flask_cable.protocols.frames import BINARY, DROP_OLDEST, KEEP_LATEST, VOLATILE, Burst, Frame, Lane
 from flask_cable.transports.base import Limits
 from flask_cable.transports.writing import is_tls
 
@@ -203,3 +203,35 @@ def test_a_connections_own_words_wait_their_turn(rigs: list[SocketRig]) -> None:
     connection.disconnect("remote", reconnect=False)
     rig.settle()
     assert rig.heard[count:] == ['"a"', "disconnect remote False"]
+
+
+def test_what_may_be_dropped_is_dropped_for_a_peer_that_is_behind(rigs: list[SocketRig]) -> None:
+    rig = small(rigs)
+    assert rig.transport.send(Frame(b"first", lane=VOLATILE))
+    count = fill(rig)
+    assert not rig.transport.send(Frame(b"dropped", lane=VOLATILE))
+    assert rig.transport.send(Frame(b"kept"))
+    rig.settle()
+    assert rig.transport.send(Frame(b"last", lane=VOLATILE))
+    rig.settle()
+    assert [str(message)[:5] for message in rig.heard] == ["first", *["fill "] * count, "kept", "last"]
+    assert not rig.connection.closed
+
+
+def test_a_pong_has_room_behind_a_message_that_is_larger_than_the_limit(rigs: list[SocketRig]) -> None:
+    rig = small(rigs, outbox=1000)
+    rig.transport.send(Frame(b"x" * 500_000))
+    rig.peer.codec.send_ping(b"there?")
+    rig.peer.send()
+    rig.executor.turn()
+    rig.settle()
+    assert rig.peer.pongs == [b"there?"]
+
+
+def test_frames_in_one_piece_have_nothing_between_them(rigs: list[SocketRig]) -> None:
+    rig = small(rigs)
+    fill(rig)
+    rig.transport.send(Burst((Frame(b"head"), Frame(b"\x01", BINARY), Frame(b"\x02", BINARY))))
+    rig.transport.send(Frame(b"after"))
+    rig.settle()
+    assert rig.heard[-4:] == ["head", b"\x01", b"\x02", "after"]

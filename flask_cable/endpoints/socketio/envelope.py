@@ -1,0 +1,62 @@
+"""What the processes of a cluster tell each other about sockets: JSON, and perhaps an encoded event.
+
+``{"n": node, "to": [...], "not": [...]} RS 42["joined",7] RS bAQID``, where RS is Engine.IO's separator.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ...protocols.engineio import SEPARATOR, part_of, split_payload
+from ...protocols.frames import BINARY, VOLATILE, Burst, Frame
+
+PARTS = 10_000
+"""Packets that a message may hold; how many attachments an event may have is its sender's to say."""
+
+
+class Kept(Burst):
+    """An event that is kept for those who are away, and has its place in the log for an argument."""
+
+    __slots__ = ("offset",)
+
+    def __init__(self, parts: tuple[Frame, ...], offset: int) -> None:
+        super().__init__(parts)
+        self.offset = offset
+
+
+def sealed(fields: Mapping[str, Any], frame: Frame | None = None) -> str:
+    """One message to other processes."""
+    text = json.dumps(fields, separators=(",", ":"))
+    if frame is None:
+        return text
+    more = {}
+    if frame.lane is not None:
+        more["v"] = 1
+    if isinstance(frame, Kept):
+        more["o"] = frame.offset
+    head = json.dumps({**fields, **more}, separators=(",", ":")) if more else text
+    return f"{head}{SEPARATOR}{part_of(frame).decode()}"
+
+
+def opened(text: str) -> tuple[dict[str, Any], str]:
+    """A message's fields, and the payload beside them. Raises ``ValueError``."""
+    head, _, payload = text.partition(SEPARATOR)
+    fields = json.loads(head)
+    if not isinstance(fields, dict):
+        raise ValueError(f"no object: {head[:40]}")
+    return fields, payload
+
+
+def frame_of(fields: Mapping[str, Any], payload: str) -> Frame:
+    """The event that a message carries. Raises ``MalformedMessage``."""
+    lane = VOLATILE if fields.get("v") else None
+    offset = fields.get("o")
+    if offset is None and SEPARATOR not in payload:
+        return Frame(payload.encode(), lane=lane)
+    parts = tuple(
+        Frame(part.encode()) if isinstance(part, str) else Frame(part, BINARY)
+        for part in split_payload(payload.encode(), PARTS)
+    )
+    return Kept(parts, offset) if offset is not None else Burst(parts, lane)
