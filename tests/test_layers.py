@@ -68,6 +68,7 @@ OTHERS: dict[str, set[str]] = {
     "pubsub.redis": {"redis"},
     "pubsub.redis_store": {"redis"},
     "pubsub.postgres_connection": {"psycopg"},
+    "pubsub.nats_line": {"nats"},
     "pubsub.resp": {"hiredis"},
     "transports.native": {"gevent", "websockets"},
     "transports.simple_websocket": {"simple_websocket"},
@@ -105,7 +106,7 @@ WITHOUT: dict[str, set[str]] = {"protocols": {"logging"}}
 OPTIONAL = (
     *("flask", "werkzeug", "jinja2", "markupsafe", "click", "itsdangerous", "sqlalchemy"),
     *("gevent", "greenlet", "gunicorn", "geventwebsocket", "simple_websocket", "wsproto", "orjson", "pytest"),
-    *("redis", "hiredis", "psycopg"),
+    *("redis", "hiredis", "psycopg", "nats"),
 )
 
 

@@ -29,6 +29,7 @@ ADAPTERS = {
     **dict.fromkeys(("redis+sentinel", "rediss+sentinel"), (".redis", "RedisPubSub")),
     **dict.fromkeys(("redis+cluster", "rediss+cluster"), (".redis", "RedisPubSub")),
     **dict.fromkeys(("postgresql", "postgres"), (".postgres", "PostgresPubSub")),
+    **dict.fromkeys(("nats", "tls"), (".nats", "NatsPubSub")),
 }
 """URL scheme -> module and class; a class is made as ``RedisPubSub(url, options)``."""
 

@@ -19,6 +19,9 @@ from .store import Entry, Store
 
 logger = logging.getLogger("flask_cable")
 
+SWEEP_EVERY = 60.0
+"""Seconds between looks for what has expired, at most."""
+
 LONGEST_KEY = 200
 """Bytes of a key that stand in an index; of a longer one its hash does."""
 
@@ -166,10 +169,10 @@ class PostgresStore(Store):
         return rows[0][0] == b"t"
 
     def _sweep(self, seconds: float) -> None:
-        """Remove what has expired, once in so many seconds."""
+        """Remove what has expired, once in so many seconds or in a minute."""
         if time.monotonic() < self._sweep_at:
             return
-        self._sweep_at = time.monotonic() + seconds
+        self._sweep_at = time.monotonic() + min(seconds, SWEEP_EVERY)
         try:
             self._run(SWEEP)
         except BusError as error:

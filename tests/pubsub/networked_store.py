@@ -59,14 +59,14 @@ class NetworkStoreContract(StoreContract):
         prefix = bus.options.prefix
         words = ["support.apps.claimant", backend.url, prefix]
         racers = [
-            Child(*words, "a", str(self.ttl), *names),
-            Child(*words, "b", str(self.ttl), *reversed(names)),
+            Child(*words, "a", str(2 * self.ttl), *names),
+            Child(*words, "b", str(2 * self.ttl), *reversed(names)),
         ]
         first, second = map(json.loads, together(racer.go for racer in racers))
         assert first == second
         assert set(first.values()) == {"a:1", "b:1"}
         bus.store.beat("c", LEASE)
-        eventually(lambda: bus.store.owner(names[0]) is None, "the dead have nothing", self.ttl + 5)
+        eventually(lambda: bus.store.owner(names[0]) is None, "the dead have nothing")
         assert bus.store.claim(names[0], "c:1") == "c:1"
 
     def test_another_prefix_is_another_world(self, backend: Backend, store: Store) -> None:

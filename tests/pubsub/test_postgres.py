@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from pubsub.networked import NetworkContract, opened, options, settle
+from pubsub.networked import FaultContract, NetworkContract, opened, options, run_patched, settle
 from support.backends import Backend
 from support.wire import eventually
 
@@ -20,6 +20,15 @@ from flask_cable.pubsub.postgres_tables import Tables
 
 class TestPostgresPubSub(NetworkContract):
     server = "postgres_server"
+
+
+class TestPostgresFaults(FaultContract):
+    kind = "postgres"
+
+
+@pytest.mark.needs("gevent")
+def test_all_of_it_holds_where_gevent_has_patched() -> None:
+    assert run_patched(__file__, "TestPostgresPubSub", "TestPostgresFaults") == ""
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.parts import PARTS, program, require
-
-PARTS.setdefault("openssl", program("openssl", "install OpenSSL's command line tool"))
+from support.parts import require
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from support.wire import Wire, eventually
 
 from flask_cable import Publisher
 
-BACKENDS = ["redis", "postgres"]
+BACKENDS = ["redis", "postgres", "nats"]
 PEERS, BROADCASTS = 240, 60
 GAP = {"type": "disconnect", "reason": "gap", "reconnect": True}
 REMOTE = {"type": "disconnect", "reason": "remote", "reconnect": False}

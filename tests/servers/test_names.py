@@ -27,6 +27,7 @@ CLUSTERS = {
     "gevent, Redis": ("gunicorn-gevent", "redis"),
     "gthread, Redis": ("gunicorn-gthread", "redis"),
     "gevent, PostgreSQL": ("gunicorn-gevent", "postgres"),
+    "gevent, NATS": ("gunicorn-gevent", "nats"),
 }
 
 

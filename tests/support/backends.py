@@ -104,7 +104,7 @@ KINDS = {
         _postgres_answers,
         _initdb,
     ),
-    "nats": Kind(("nats_server",), "nats://127.0.0.1:{}", _nats, _nats_answers),
+    "nats": Kind(("nats", "nats_server"), "nats://127.0.0.1:{}", _nats, _nats_answers),
 }
 
 

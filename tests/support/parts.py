@@ -69,6 +69,8 @@ PARTS = {
     "hiredis": module("hiredis"),
     "redis_server": program("redis-server", "install Redis or Valkey"),
     "psycopg": module("psycopg"),
+    "nats": module("nats"),
+    "openssl": program("openssl", "install OpenSSL's command line tool"),
     "nats_server": program("nats-server", "install nats-server"),
     "postgres": Part(lambda: postgres() is not None, "install PostgreSQL's server"),
     "chromium": Part(

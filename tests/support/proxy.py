@@ -63,6 +63,8 @@ class _Flow:
     def __init__(self, near: socket.socket, far: socket.socket) -> None:
         self.frozen = self.over = False
         self._socks = (near, far)
+        for sock in self._socks:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for source, sink in ((near, far), (far, near)):
             threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
 

@@ -16,6 +16,7 @@ def main(url: str, prefix: str, node: str, ttl: str, *names: str) -> None:
     store.beat(node, float(ttl))
     print("ready", flush=True)
     sys.stdin.readline()
+    store.beat(node, float(ttl))
     print(json.dumps({name: store.claim(name, f"{node}:1") for name in names}), flush=True)
 
 
