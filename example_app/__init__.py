@@ -20,6 +20,7 @@ from typing import Any
 from flask import Flask, Response, g
 
 from . import board, pages, vendor
+from . import robots as robots  # which registers its behaviour
 from .channels import cable
 
 CONTENT_SECURITY_POLICY = (

@@ -26,6 +26,18 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
+def said(user: str, name: str, text: str) -> dict[str, str]:
+    """What a room hears of what somebody says."""
+    return {
+        "type": "message",
+        "id": secrets.token_hex(8),
+        "user": user,
+        "from": name,
+        "text": text,
+        "at": now(),
+    }
+
+
 @cable.connection
 class AppConnection(Connection):
     """Somebody who has signed in. Two tabs of one browser are one user with two connections."""
@@ -65,7 +77,7 @@ class ChatChannel(Channel):
             return "Write something first."
         if len(text) > TEXT_LENGTH:
             return f"At most {TEXT_LENGTH} characters, please."
-        self.broadcast_to(f"chat:{self.room}", self._message(text))
+        self.broadcast_to(f"chat:{self.room}", said(self.current_user, self._name, text))
         return None
 
     def roll_call(self) -> None:
@@ -91,16 +103,6 @@ class ChatChannel(Channel):
 
     def _news(self, what: str) -> dict[str, str]:
         return {"type": what, "seat": self.seat, "user": self.current_user, "name": self._name}
-
-    def _message(self, text: str) -> dict[str, str]:
-        return {
-            "type": "message",
-            "id": secrets.token_hex(8),
-            "user": self.current_user,
-            "from": self._name,
-            "text": text,
-            "at": now(),
-        }
 
     @property
     def _name(self) -> str:

@@ -548,3 +548,42 @@ class TestClock:
         clock.unsubscribe()
         cable_client.advance_time(5)
         assert len(clock.transmissions) == 1
+
+
+# Robots.
+
+
+class TestRobots:
+    def robot(self, app, keeper, path="/robots/lobby/clock"):
+        return CableClient(app, client=keeper.http).websocket(path)
+
+    def test_what_a_robot_sends_is_said_and_it_hears_the_others(self, app):
+        ann, bob = signed_in(app, "ann"), signed_in(app, "bob")
+        seat, robot = bob.enter("lobby"), self.robot(app, ann)
+        robot.send("  tick  ", " ", b"tock")
+        seat.perform("speak", text="hush")
+        said, hushed = of_type(seat, "message")
+        assert (said["text"], hushed["text"]) == ("tick", "hush")
+        assert (said["from"], said["user"]) == ("clock, ann's robot", ann.session["user"])
+        assert robot.receive_json()["text"] == "hush"
+        assert robot.unread == []
+
+    def test_a_name_is_one_robots_in_its_room(self, app):
+        ann, bob = signed_in(app, "ann"), signed_in(app, "bob")
+        first, second = self.robot(app, ann), self.robot(app, bob)
+        assert (first.closed, second.closed_with[0]) == (False, 4009)
+        assert not self.robot(app, bob, "/robots/kitchen/clock").closed
+        first.close()
+        assert not self.robot(app, bob).closed
+
+    def test_strangers_and_other_rooms_are_refused(self, app, browser):
+        for path, status in (("/robots/lobby/clock", 403), ("/robots/no--room/clock", 403)):
+            CableClient(app, client=browser.http).assert_reject_connection(path, status=status)
+        ann = CableClient(app, client=signed_in(app, "ann").http)
+        for path in ("/robots/no--room/clock", "/robots/lobby/-"):
+            ann.assert_reject_connection(path, status=404)
+
+    def test_one_that_talks_too_much_is_sent_away(self, app):
+        robot = self.robot(app, signed_in(app, "ann"))
+        robot.send("é" * (TEXT_LENGTH + 1))
+        assert robot.closed_with[0] == 4013

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .. import signals
 from ..errors import BusError, NameTaken, TooMany
 from ..streams import RESERVED, stream_key
+from .connection import Connection
 
 if TYPE_CHECKING:
-    from .connection import Connection
     from .hub import Hub
     from .lease import Lease
     from .registry import Registry
@@ -32,6 +32,13 @@ STRIPES = 64
 
 PATIENCE = 10.0
 """Seconds for a subscription to begin."""
+
+
+class Part(Protocol):
+    """What belongs to a connection, and may be named in its place: a subscription, for instance."""
+
+    @property
+    def connection(self) -> Connection: ...
 
 
 class Place(NamedTuple):
@@ -60,6 +67,11 @@ def stream_of(key: str) -> str:
 def letter_to(owner: str, key: str, text: str) -> tuple[str, str]:
     """The stream on which a message reaches who has a name, and what is to be said on it."""
     return f"{NODE}{owner.partition(':')[0]}", f"{len(key)}:{key}{text}"
+
+
+def connection_of(one: Connection | Part) -> Connection:
+    """A connection, or the one that something belongs to."""
+    return one if isinstance(one, Connection) else one.connection
 
 
 class _Holdings:
@@ -176,13 +188,14 @@ class Unique(_Names):
         self._unreleased: dict[tuple[str, str], None] = {}
         self._listening = False
 
-    def register(self, name: Any, connection: Connection, scope: Any = None) -> bool:
+    def register(self, name: Any, connection: Connection | Part, scope: Any = None) -> bool:
         """Give a connection a name, until it goes; fine when it has that name already.
 
         Returns False when the connection is gone.
 
         Args:
             name: a text, or an object that ``stream_key`` names.
+            connection: a connection, or a channel or a Socket.IO socket that has one.
             scope: names of different scopes do not meet: a tenant's, for instance.
 
         Raises:
@@ -190,7 +203,7 @@ class Unique(_Names):
             TooMany: the connection has as many names as CABLE_NAMES_PER_CONNECTION allows.
             BusError: the store does not answer.
         """
-        key = self._key(name, scope)
+        key, connection = self._key(name, scope), connection_of(connection)
         self._listen_here()
         with self._lock_of(key):
             if not self._held.add(connection, key):
@@ -206,9 +219,9 @@ class Unique(_Names):
             self._owners[key] = connection
             return True
 
-    def unregister(self, name: Any, connection: Connection, scope: Any = None) -> bool:
+    def unregister(self, name: Any, connection: Connection | Part, scope: Any = None) -> bool:
         """Take a name back; False when the connection does not have it. Raises ``BusError``."""
-        key = self._key(name, scope)
+        key, connection = self._key(name, scope), connection_of(connection)
         with self._lock_of(key):
             if not self._held.discard(connection, key):
                 return False
@@ -354,18 +367,19 @@ class Group(_Names):
         super().__init__(registry, hub, lease, encode, limit)
         self._unstated: set[str] = set()
 
-    def join(self, name: Any, connection: Connection, scope: Any = None) -> bool:
+    def join(self, name: Any, connection: Connection | Part, scope: Any = None) -> bool:
         """Let a connection be in a group, until it goes; harmless when it is. False when it is gone.
 
         Args:
             name: a text, or an object that ``stream_key`` names.
+            connection: a connection, or a channel or a Socket.IO socket that has one.
             scope: groups of different scopes do not meet: a tenant's, for instance.
 
         Raises:
             TooMany: it is in as many groups as CABLE_GROUPS_PER_CONNECTION allows.
             BusError: the store or the pub/sub server does not answer.
         """
-        key = self._key(name, scope)
+        key, connection = self._key(name, scope), connection_of(connection)
         if self._held.has(connection, key):
             return True
         if not self._held.add(connection, key):
@@ -387,16 +401,18 @@ class Group(_Names):
         self._state(key)
         return False
 
-    def leave(self, name: Any, connection: Connection, scope: Any = None) -> bool:
+    def leave(self, name: Any, connection: Connection | Part, scope: Any = None) -> bool:
         """Undo ``join``; False when the connection was not in it. Raises ``BusError``."""
-        key = self._key(name, scope)
+        key, connection = self._key(name, scope), connection_of(connection)
         if not self._held.discard(connection, key):
             return False
         self._hub.unlisten(stream_of(key), connection.handle_server_message)
         self._state(key)
         return True
 
-    def publish(self, name: Any, message: Any, exclude: Connection | None = None, scope: Any = None) -> int:
+    def publish(
+        self, name: Any, message: Any, exclude: Connection | Part | None = None, scope: Any = None
+    ) -> int:
         """Send a message to all who are in a group, from anywhere; returns how many those are.
 
         The messages of one sender arrive in their order.
@@ -409,9 +425,10 @@ class Group(_Names):
             BusError: the store or the pub/sub server does not answer.
         """
         key, text = self._key(name, scope), self._encode(message).decode()
+        excluded = None if exclude is None else connection_of(exclude)
         count = self._count(key)
-        self._hub.broadcast(stream_of(key), text, exclude)
-        return count - (exclude is not None and self._held.has(exclude, key))
+        self._hub.broadcast(stream_of(key), text, excluded)
+        return count - (excluded is not None and self._held.has(excluded, key))
 
     def members(self, name: Any, scope: Any = None) -> int:
         """How many are in a group, in the whole cluster. Raises ``BusError``."""

@@ -722,3 +722,19 @@ def test_from_elsewhere_a_message_goes_home_first() -> None:
     node.unique.register("ann", one)
     assert node.unique.send_message("ann", 1)
     assert heard(one) == [1]
+
+
+def test_what_belongs_to_a_connection_may_stand_for_it(node: Node) -> None:
+    class Subscription:
+        def __init__(self, connection: Connection) -> None:
+            self.connection = connection
+
+    one, other = Subscription(node.join()), node.join()
+    assert node.unique.register("ann", one)
+    assert node.group.join("all", one)
+    assert node.group.join("all", other)
+    assert node.unique.send_message("ann", 1)
+    assert node.group.publish("all", 2, exclude=one) == 1
+    assert (heard(one.connection), heard(other)) == ([1], [2])
+    assert node.group.leave("all", one)
+    assert node.unique.unregister("ann", one)

@@ -24,7 +24,7 @@ from ...signals import command_failed
 from .cluster import Cluster
 from .entrance import Entrance
 from .hall import NOWHERE, Hall, stream_of
-from .handlers import DISCONNECT, DISCONNECTING, Ack
+from .handlers import DISCONNECT, DISCONNECTING, SERVER_MESSAGE, Ack
 from .namespace import Namespaces
 from .peer import Peer
 from .recovery import Recovery
@@ -129,6 +129,16 @@ class SocketIOHandler(Handler):
         for socket in peer.inside():
             socket.send_frame(self.protocol.disconnect(socket.hall.name))
         return True
+
+    def server_message(self, connection: Connection, message: Any) -> None:
+        """Each socket that has a handler for it is told, or else the connection's class."""
+        peer: Peer | None = connection.state
+        found = [(one, one.handler_of_moment(SERVER_MESSAGE)) for one in (peer.inside() if peer else ())]
+        handled = [(socket, function) for socket, function in found if function is not None]
+        if not handled:
+            return super().server_message(connection, message)
+        for socket, function in handled:
+            self.run(connection, function.__call__, socket, lambda: message)
 
     # Messages.
 

@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 
 ANY = "*"
 CONNECT, DISCONNECTING, DISCONNECT = "connect", "disconnecting", "disconnect"
+SERVER_MESSAGE = "server_message"
 MOMENTS = {
     "connect": CONNECT,
     "connection": CONNECT,
     "disconnecting": DISCONNECTING,
     "disconnect": DISCONNECT,
+    "server_message": SERVER_MESSAGE,
 }
 """What the server tells a handler, and clients cannot: by what names it is registered."""
 
 
 class Moment(NamedTuple):
-    """Called when a socket comes or goes: with the socket and, where it takes two, with something else."""
+    """Called for what no client says: with the socket and, where it takes two, with something else."""
 
     function: Callable[..., Any]
     takes_two: bool

@@ -60,7 +60,8 @@ class Namespace:
 
         ``connect`` is called with the socket and, where it takes two, the environ of the connection's
         request; False, or ``ConnectRefused``, refuses. ``disconnecting`` and ``disconnect`` are called with
-        the socket and, where they take two, the reason: before and after it has left its rooms. ``*`` is
+        the socket and, where they take two, the reason: before and after it has left its rooms.
+        ``server_message`` is called with the socket and what was sent to a name or a group of it. ``*`` is
         for events without a handler of their own, and is called with the event's name after the socket.
 
         Raises:

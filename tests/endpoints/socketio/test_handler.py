@@ -450,3 +450,69 @@ def test_json_is_the_applications_own(app: Flask, io: SocketIOServer, client: Ca
     peer.socket.emit("a", datetime.date(2024, 1, 2))
     assert peer.receive() == ["a", app.json.loads(app.json.dumps(datetime.date(2024, 1, 2)))]
     assert json.loads(str(peer.connection.messages[-1])[2:])[0] == "a"
+
+
+# What is sent to names and groups.
+
+
+def test_what_is_sent_to_a_name_or_a_group_reaches_its_handler(
+    cable: Cable, io: SocketIOServer, client: CableClient
+) -> None:
+    @io.on("connect")
+    def connected(socket: Socket) -> None:
+        cable.unique.register("ann", socket)
+        cable.group.join("all", socket)
+
+    @io.on("server_message")
+    def told(socket: Socket, message: Any) -> None:
+        socket.emit("told", message)
+
+    peer = client.socketio()
+    assert cable.unique.send_message("ann", {"a": [1]})
+    assert cable.group.publish("all", None) == 1
+    assert peer.events == [["told", {"a": [1]}], ["told", None]]
+
+
+def test_no_client_can_say_so(io: SocketIOServer, client: CableClient) -> None:
+    called: list[Any] = []
+    io.on("server_message", lambda socket, message: called.append(message))
+    peer = client.socketio()
+    peer.emit("server_message", "forged")
+    assert called == []
+
+
+def test_each_socket_of_a_connection_is_told_or_else_its_class(
+    cable: Cable, io: SocketIOServer, client: CableClient
+) -> None:
+    heard: list[Any] = []
+
+    @cable.connection
+    class Mine(Connection):
+        def server_message(self, message: Any) -> None:
+            heard.append(("class", message))
+
+    io.of("/a").on("connect", lambda socket: None)
+    peer = client.socketio()
+    other = peer.connection.enter("/a")
+    connection = peer.connection.connection
+    connection.handle_server_message("1")
+    io.on("server_message", lambda socket, message: heard.append((socket.namespace.name, message)))
+    connection.handle_server_message("2")
+    io.of("/a").on("server_message", lambda socket, message: heard.append((socket.namespace.name, message)))
+    connection.handle_server_message("3")
+    other.disconnect()
+    connection.handle_server_message("4")
+    assert heard == [("class", 1), ("/", 2), ("/", 3), ("/a", 3), ("/", 4)]
+
+
+def test_a_handler_of_theirs_that_raises_harms_nobody(
+    io: SocketIOServer, client: CableClient, quiet: CableClient
+) -> None:
+    @io.on("server_message")
+    def fail(socket: Socket, message: Any) -> None:
+        raise LookupError("lost")
+
+    peer = quiet.socketio()
+    peer.connection.connection.handle_server_message("1")
+    assert not peer.connection.closed
+    assert [type(error) for error in peer.connection.errors] == [LookupError]

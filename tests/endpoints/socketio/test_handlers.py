@@ -86,7 +86,7 @@ def test_a_handler_of_everything_gets_what_has_no_handler_of_its_own() -> None:
 
 def test_moments_are_apart_from_events() -> None:
     handlers = Handlers()
-    for name in ("connect", "disconnect", "disconnecting"):
+    for name in ("connect", "disconnect", "disconnecting", "server_message"):
         handlers.add(name, lambda socket: "moment")
         assert handlers.of(name) is None
         assert handlers.of_moment(name) is not None
