@@ -22,6 +22,7 @@ __all__ = [
     "can_turbo_stream",
     "dom_id",
     "render_broadcast",
+    "turbo_message",
     "turbo_request_id",
     "turbo_stream",
     "turbo_stream_from",
@@ -95,6 +96,9 @@ class TurboStream:
 
 
 turbo_stream = TurboStream()
+
+turbo_message = message
+"""Makes a message, as models broadcast it: a dict that ``turbo_stream`` would write as an element."""
 
 
 def _with_content(

@@ -137,7 +137,7 @@ def test_the_documentations_examples_pass(pytester, monkeypatch):
     pytester.syspathinsert()
     result = pytester.runpytest("-p", "flask_cable.pytest_plugin", "-p", "no:cacheprovider")
     assert result.ret == 0
-    assert len(files) == 9
+    assert len(files) == 10
     assert guide.count("```python") == len(files)
 
 

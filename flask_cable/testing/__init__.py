@@ -11,7 +11,7 @@ from .failures import HandshakeRefused
 from .page import CablePage
 from .peer import CablePeer
 from .socketio import Event, SocketIOConnection, SocketIOPeer
-from .turbo import TurboElement
+from .turbo import TurboElement, elements_of
 
 __all__ = [
     "SAME_ORIGIN",
@@ -25,4 +25,5 @@ __all__ = [
     "SocketIOConnection",
     "SocketIOPeer",
     "TurboElement",
+    "elements_of",
 ]

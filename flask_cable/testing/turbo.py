@@ -51,7 +51,7 @@ def _element(attributes: dict[str, str], content: str | None) -> TurboElement:
 
 
 def sources_of(html: str) -> list[dict[str, str]]:
-    """The parameters of what a page subscribes to, by its ``<turbo-cable-stream-source>`` elements."""
+    """The parameters of what a page subscribes to, by its stream sources, Turbo's and ours."""
     reader = _Sources()
     reader.feed(html)
     reader.close()
@@ -64,7 +64,7 @@ class _Sources(HTMLParser):
         self.found: list[dict[str, str]] = []
 
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
-        if tag == "turbo-cable-stream-source":
+        if tag in ("turbo-cable-stream-source", "cable-stream-source"):
             self.found.append({_param(name): value for name, value in _texts(attrs).items() if _param(name)})
 
 

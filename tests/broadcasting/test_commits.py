@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import gc
+import os
+import re
 import subprocess
 import sys
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -659,3 +662,42 @@ def test_flask_sqlalchemy() -> None:
             {"action": "replace", "target": "entry_1", "content": "b of 1"},
             {"action": "remove", "target": "entry_1"},
         ]
+
+
+# The guide.
+
+
+def test_the_documentations_example_works(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs/models.md").read_text("utf-8")
+    for name, source in re.findall(r"```html\+jinja\n\{# templates/(\S+) #\}\n(.*?)```", guide, re.DOTALL):
+        (tmp_path / "templates").mkdir(exist_ok=True)
+        (tmp_path / "templates" / name).write_text(source)
+    (tmp_path / "app.py").write_text("\n".join(re.findall(r"```python\n(.*?)```", guide, re.DOTALL)))
+    (tmp_path / "try.py").write_text(
+        "import app\n"
+        "from flask_cable.testing import CableClient\n"
+        "with CableClient(app.create_app()) as client:\n"
+        "    (page,) = client.connect().subscribe_page(client.http.get('/').text)\n"
+        "    client.http.post('/', data={'title': '<Hi>'})\n"
+        "    print(*page.transmissions)\n"
+        "    with client.app.app_context():\n"
+        "        app.measured(app.Sensor(1, 20))\n"
+        "        app.import_posts(['a', 'b'])\n"
+        "    client.advance_time(0.5)\n"
+        "    print(client.broadcasts('sensors'), page.transmissions[1:])\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "try.py"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
+    assert run.stderr == ""
+    assert run.stdout == (
+        '<turbo-stream action="append" target="posts">'
+        '<template><li id="post_1">&lt;Hi&gt;</li></template></turbo-stream>\n'
+        "[{'action': 'update', 'content': '20 °C', 'target': 'sensor_1'}] "
+        "['<turbo-stream action=\"refresh\"></turbo-stream>']\n"
+    )

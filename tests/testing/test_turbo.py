@@ -70,7 +70,7 @@ class TestSources:
     def test_a_page_may_have_several(self):
         html = (
             '<p><turbo-cable-stream-source channel="A" signed-stream-name="x&amp;y" data-room-id="1" id="z">'
-            '</turbo-cable-stream-source><turbo-cable-stream-source channel="B"></turbo-cable-stream-source>'
+            '</turbo-cable-stream-source><cable-stream-source channel="B"></cable-stream-source>'
         )
         assert sources_of(html) == [
             {"channel": "A", "signed_stream_name": "x&y", "room_id": "1"},
