@@ -238,7 +238,7 @@ class ChannelsHandler(Handler):
             raise UnknownSubscription(f"not subscribed: {command.identifier}")
         data = self.protocol.action_data(command.data)
         method, args = channel.prepare_action(_action(data), data)
-        if self._is_to_reply(connection, command):
+        if command.id is not None and self._is_to_reply(connection, command):
             self.run_in(channel, self._reply, connection, command, partial(method, *args))
         else:
             self.run_in(channel, method, *args)
