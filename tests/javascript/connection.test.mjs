@@ -57,6 +57,7 @@ test("it offers its own protocol before the stock one, and then what it was told
   consumer.connect()
   const offered = ["flask-cable-v1-json", "actioncable-v1-json", "actioncable-unsupported", "token.x"]
   assert.deepEqual(latest().protocols, offered)
+  assert.deepEqual(createConsumer("/cable").protocols, offered.slice(0, 3)) // what others offer is their own
 })
 
 test("connecting twice is connecting once", () => {
@@ -267,6 +268,20 @@ test("what a socket says that was left is not heard", () => {
   pass(6.3)
   assert.equal(socket.readyState, 3)
   assert.deepEqual([socket.onmessage, socket.onclose, socket.onopen], [null, null, null])
+})
+
+test("connecting anew begins with hope", () => {
+  connect()
+  for (const seconds of [1, 2, 4]) {
+    latest().lose()
+    pass(seconds)
+  }
+  consumer.disconnect()
+  consumer.connect()
+  latest().lose()
+  const before = sockets()
+  pass(1)
+  assert.equal(sockets(), before + 1)
 })
 
 test("disconnecting leaves nothing behind", () => {
