@@ -275,6 +275,48 @@ class TestBrowserFiles:
                 assert answer.status_code == 200
 
 
+class TestSketch:
+    def draw(self, browser):
+        return CableClient(browser.app, client=browser.http).websocket("/sketch/lines")
+
+    def test_a_line_reaches_all_others(self, app):
+        ann, bob, eve = (self.draw(signed_in(app, name)) for name in ("ann", "bob", "eve"))
+        ann.send_json([0, 0.5, 1, 0.25])
+        bob.send_json(None)
+        assert [peer.messages for peer in (ann, bob, eve)] == [
+            ["null"],
+            ["[0,0.5,1,0.25]"],
+            ["[0,0.5,1,0.25]", "null"],
+        ]
+
+    @pytest.mark.parametrize(
+        "line", ["clear", 7, {}, [], [0, 0, 0], [0, 0, 0, 2], [0, 0, 0, -1], [0, 0, 0, "1"], [True] * 4]
+    )
+    def test_what_is_no_line_reaches_nobody(self, app, line):
+        ann, bob = (self.draw(signed_in(app, name)) for name in ("ann", "bob"))
+        ann.send_json(line)
+        assert (bob.messages, ann.closed) == ([], False)
+
+    def test_what_is_no_json_ends_the_connection(self, app):
+        ann = self.draw(signed_in(app, "ann"))
+        ann.send("{")
+        assert ann.closed_with == (1007, "malformed message")
+
+    def test_only_for_those_who_have_signed_in(self, app, browser):
+        assert browser.get("/sketch").headers["Location"] == "/login"
+        CableClient(app, client=browser.http).assert_reject_connection("/sketch/lines", status=403)
+        ann = signed_in(app, "ann")
+        peer = self.draw(ann)
+        ann.sign_out()
+        assert peer.closed_with == (1000, "remote")
+
+    def test_its_page_is_served(self, app):
+        page = signed_in(app, "ann").get("/sketch")
+        assert page.status_code == 200
+        assert 'src="/static/sketch.js"' in page.text
+        assert "/sketch" in signed_in(app, "bob").get("/rooms").text
+
+
 class TestBoard:
     @pytest.fixture
     def ann(self, app):

@@ -188,6 +188,12 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
+    def drag(self, selector: str, right: int) -> None:
+        """Press the mouse where the element is, move it so many pixels to the right, and let go."""
+        x, y = self.until(CENTRE % json.dumps(selector))
+        for kind, moved in (("mousePressed", 0), ("mouseMoved", right), ("mouseReleased", right)):
+            self._call("Input.dispatchMouseEvent", type=kind, x=x + moved, y=y, button="left", buttons=1)
+
     def enter(self, selector: str, text: str) -> None:
         """Click into a field, type `text` and press Enter."""
         self.click(selector)

@@ -13,6 +13,9 @@ pytestmark = pytest.mark.needs("gunicorn", "gevent", "chromium")
 
 CONNECTED = "document.body.dataset.state == 'connected'"
 RECONNECTED = "document.querySelector('#messages').innerText.includes('Reconnected')"
+DRAWN = (
+    """document.querySelector('#sketch').getContext('2d').getImageData(0, 0, 900, 600).data.some(Boolean)"""
+)
 # The client tries again in a while, and at once when somebody comes back to its page.
 LOOK_AGAIN = "document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))"
 ENV = {"SECRET_KEY": "conformance", "FLASK_SQLALCHEMY_DATABASE_URI": "sqlite://"}
@@ -155,6 +158,22 @@ def follow_the_board(server: Server, sign_in: SignIn, source: str) -> None:
     for page in pages:
         page.until_texts(".note", [])
     assert bob.evaluate("document.querySelector('#text').value") == "half a thought"
+
+
+def test_a_line_is_drawn_on_every_sheet(chat: Server, sign_in: SignIn) -> None:
+    """Over a raw socket."""
+    pages = ann, bob = sign_in(chat, "Ann", "lobby"), sign_in(chat, "Bob", "lobby")
+    for page in pages:
+        page.goto(f"{chat.url}/sketch")
+        page.until(CONNECTED)
+        assert not page.evaluate(DRAWN)
+    ann.drag("#sketch", 100)
+    for page in pages:
+        page.until(DRAWN)
+    bob.click("#wipe")
+    for page in pages:
+        page.until(f"!({DRAWN})")
+    assert bob.evaluate("document.querySelector('#state').textContent") == ""
 
 
 def test_signing_out_in_one_tab_ends_the_other(chat: Server, browser: Browser, sign_in: SignIn) -> None:
