@@ -7,12 +7,12 @@ nothing of SQLAlchemy: a transaction is any object.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 from flask import current_app, has_app_context
 
-from ..errors import NotReady
+from ..errors import BusError, NotReady
 from ..signals import broadcast_failed
 from ..streams import stream_key
 from .model import (
@@ -61,12 +61,6 @@ class Change:
             return [stream for stream, _ in self.announcements]
         return attempt(self.record, streams_of, self.record) or []
 
-    def broadcast(self) -> None:
-        """Broadcast what was found out; one message that fails stops no other."""
-        self.announce()
-        for stream, message in self.announcements or ():
-            attempt(self.record, send, self.record, stream, message)
-
 
 class Changes:
     """The net changes of one transaction or savepoint, in order.
@@ -113,13 +107,24 @@ class Changes:
             logger.warning("CABLE_MODEL_BROADCASTS: some streams, %r the first, are not told of all", stream)
 
     def broadcast(self) -> None:
-        """Broadcast everything; one message that fails stops no other."""
+        """Broadcast everything; one message that fails stops no other, but for want of a pub/sub server."""
+        for record, stream, message in self._messages():
+            try:
+                send(record, stream, message)
+            except BusError as error:  # each of the others would wait as long as this one did
+                return report(record, error)
+            except Exception as error:
+                report(record, error)
+
+    def _messages(self) -> Iterator[tuple[Broadcastable, str, dict[str, Any]]]:
         for change in self.by_record.values():
-            if not is_suppressed(change.record):
-                change.broadcast()
+            change.announce()
+            for stream, message in change.announcements or ():
+                if not is_suppressed(change.record):
+                    yield change.record, stream, message
         for stream, record in self.refreshes.items():
             if not is_suppressed(record):
-                attempt(record, send, record, stream, {"action": "refresh"})
+                yield record, stream, {"action": "refresh"}
 
 
 class Pending:
@@ -185,20 +190,23 @@ def send(record: Broadcastable, stream: str, message: dict[str, Any]) -> None:
 
 
 def attempt(record: Broadcastable, function: Callable[..., Any], *args: Any) -> Any:
-    """Call what must not stop a commit; returns None when it fails, which is logged and told."""
+    """Call what must not stop a commit; returns None when it fails, which is reported."""
     try:
         return function(*args)
     except Exception as error:
-        kind = type(record).__name__
-        if isinstance(error, NotReady):
-            logger.warning("%s was changed, and nobody is told: %s", kind, error)
-        else:
-            logger.exception("a change of %s could not be broadcast", kind)
-        _tell(record, error)
+        report(record, error)
         return None
 
 
-def _tell(record: Broadcastable, error: Exception) -> None:
+def report(record: Broadcastable, error: Exception) -> None:
+    """Log that a change is not told of, and tell those who watch."""
+    kind = type(record).__name__
+    if isinstance(error, NotReady):
+        logger.warning("%s was changed, and nobody is told: %s", kind, error)
+    elif isinstance(error, BusError):
+        logger.error("%s was changed, and nobody is told of this transaction's rest: %s", kind, error)
+    else:
+        logger.error("a change of %s could not be broadcast", kind, exc_info=error)
     sender = current_app._get_current_object() if has_app_context() else None  # type: ignore[attr-defined]
     try:
         broadcast_failed.send(sender, record=record, error=error)

@@ -10,8 +10,12 @@ import pytest
 from flask_cable import Broadcastable, signals
 from flask_cable.broadcasting.changes import Change, Pending
 from flask_cable.broadcasting.model import CREATED, DELETED, UPDATED
+from flask_cable.errors import BusError
 
 KINDS = {"c": CREATED, "u": UPDATED, "d": DELETED}
+
+
+FAILURES = {"broken": LookupError("broken"), "down": BusError("down")}
 
 
 class Log:
@@ -21,8 +25,8 @@ class Log:
         self.said: list[Any] = []
 
     def broadcast(self, stream: str, message: dict[str, Any]) -> None:
-        if stream == "down":
-            raise ConnectionError("down")
+        if stream in FAILURES:
+            raise FAILURES[stream]
         target = message.get("target", "")
         self.said.append(f"{stream}: {message['action']} {target}".strip())
 
@@ -165,7 +169,7 @@ def test_one_that_fails_stops_no_other(said: list[str], caplog: pytest.LogCaptur
     broken = Item(1)
     broken.broadcast_content = lambda: 1 / 0  # type: ignore[method-assign]
     pending = Pending(10)
-    for item in (broken, Item(2, "down"), Item(3)):
+    for item in (broken, Item(2, "broken"), Item(3)):
         pending.add("root", Change(item, CREATED))
     told: list[Any] = []
 
@@ -176,9 +180,22 @@ def test_one_that_fails_stops_no_other(said: list[str], caplog: pytest.LogCaptur
     with signals.broadcast_failed.connected_to(note):
         committed(pending)
     assert said == ["s3: append items"]
-    assert told == [(None, 1, ZeroDivisionError), (None, 2, ConnectionError)]
+    assert told == [(None, 1, ZeroDivisionError), (None, 2, LookupError)]
     assert caplog.text.count("a change of Item could not be broadcast") == 2
     assert "a receiver of cable-broadcast-failed raised" in caplog.text
+
+
+def test_without_a_pubsub_server_only_one_message_is_waited_for(
+    said: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    pending = Pending(10)
+    for item in (Item(1), Item(2, "down"), Item(3)):
+        pending.add("root", Change(item, CREATED))
+    committed(pending)
+    assert said == ["s1: append items"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Item was changed, and nobody is told of this transaction's rest: down"
+    ]
 
 
 def test_a_stream_past_the_limit_that_cannot_be_named_is_left_out(caplog: pytest.LogCaptureFixture) -> None:

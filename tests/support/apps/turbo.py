@@ -154,7 +154,7 @@ def change_title(text: str) -> None:
 
 
 def _found(kind: str, id: int) -> Any:
-    return db.session.get_one(KINDS[kind], id)
+    return db.session.get(KINDS[kind], id)
 
 
 KINDS: dict[str, Any] = {"Note": Note, "Card": Card, "Title": Title}
