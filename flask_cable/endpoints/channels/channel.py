@@ -144,7 +144,7 @@ class Channel:
     def translate(body: bytes) -> bytes | None:
         """Make of a broadcast's JSON what this channel's peers get, or None where that is nothing.
 
-        Called once for all peers who share an identifier. It must neither block nor raise.
+        Called once for all peers. It must neither block nor raise.
         """
         return body
 

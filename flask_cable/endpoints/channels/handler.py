@@ -318,8 +318,9 @@ class ChannelsHandler(Handler):
         encode, translate = self._encoders[channel.overflow], channel.translate
         if translate is Channel.translate:
             return encode, key
-        made = partial(_translated, translate, encode)
-        return self._translating.setdefault((channel.overflow, translate), made), key
+        return self._translating.setdefault(
+            (channel.overflow, translate), _Translator(translate, encode)
+        ), key
 
     def confirm(self, channel: Channel) -> None:
         """Every stream of a channel is live, and ``subscribed`` has run."""
@@ -343,15 +344,29 @@ class ChannelsHandler(Handler):
         self.hub.broadcast(stream, text, connection, raw=coder is not None)
 
 
-def _translated(
-    translate: Translate, encode: Callable[[Any, bytes], Frame], key: Any, body: bytes
-) -> Frame | None:
-    try:
-        translated = translate(body)
-    except Exception:  # others hear the stream, too
-        logger.exception("a broadcast could not be translated")
-        return None
-    return None if translated is None else encode(key, translated)
+class _Translator:
+    """Encodes what a channel translates; a message is translated once, however its peers name it."""
+
+    __slots__ = ("_encode", "_last", "_translate")
+
+    def __init__(self, translate: Translate, encode: Callable[[Any, bytes], Frame]) -> None:
+        self._translate = translate
+        self._encode = encode
+        self._last: tuple[bytes | None, bytes | None] = (None, None)
+
+    def __call__(self, key: Any, body: bytes) -> Frame | None:
+        known, translated = self._last
+        if known is not body:
+            translated = self._translated(body)
+            self._last = body, translated
+        return None if translated is None else self._encode(key, translated)
+
+    def _translated(self, body: bytes) -> bytes | None:
+        try:
+            return self._translate(body)
+        except Exception:  # others hear the stream, too
+            logger.exception("a broadcast could not be translated")
+            return None
 
 
 def _laned(protocol: ActionCable, policy: str, key: tuple[str, str], body: bytes) -> Frame:

@@ -1078,6 +1078,13 @@ class TestTranslating:
         assert [one.transmissions for one in heard] == [["HI"]] * 3
         assert loud.translated == [b'"hi"']
 
+    def test_whatever_their_identifiers_are(self, cable, client, loud):
+        heard = [client.connect().subscribe(loud, number=number) for number in range(3)]
+        for text in ("hi", "ho"):
+            cable.broadcast("news", text)
+        assert [one.transmissions for one in heard] == [["HI", "HO"]] * 3
+        assert loud.translated == [b'"hi"', b'"ho"']
+
     def test_others_hear_it_as_it_is(self, cable, connection, news, loud):
         plain, translated = connection.subscribe(news), connection.subscribe(loud)
         cable.broadcast("news", "hi")
