@@ -67,4 +67,6 @@ def _unavailable(value: ResponseReturnValue) -> ResponseReturnValue:
     response = current_app.make_response(value)
     if response.status_code == 200:
         response.status_code = 503
+    if response.status_code == 503:
+        response.headers.setdefault("Retry-After", "5")
     return response

@@ -178,6 +178,7 @@ def test_past_the_cap_it_is_503_until_somebody_goes() -> None:
     plain, full, busy = (refusal(client, path) for path in ("/plain", "/full", "/busy"))
     assert (plain.status, plain.body) == (503, "Too many connections; come back later.\n")
     assert (full.status, full.response.json) == (503, {"error": "full", "path": "/full"})
+    assert full.response.headers["Retry-After"] == "5"
     assert (busy.status, busy.body) == (429, "later")
     for count in range(2, -1, -1):
         peers.pop().close()

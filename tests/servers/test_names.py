@@ -28,6 +28,7 @@ CLUSTERS = {
     "gthread, Redis": ("gunicorn-gthread", "redis"),
     "gevent, PostgreSQL": ("gunicorn-gevent", "postgres"),
     "gevent, NATS": ("gunicorn-gevent", "nats"),
+    "gevent, NATS": ("gunicorn-gevent", "nats"),
 }
 
 
@@ -60,7 +61,7 @@ class Cluster:
 
     def __init__(self, name: str, server: Server, stack: ExitStack) -> None:
         self.many = 10_000 if name == "gevent, Redis" else 500
-        self.rounds = 20 if name.endswith("PostgreSQL") else 100
+        self.rounds = 100 if name.endswith("Redis") else 20
         self.server = server
         self._stack = stack
 
