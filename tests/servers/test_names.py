@@ -28,7 +28,6 @@ CLUSTERS = {
     "gthread, Redis": ("gunicorn-gthread", "redis"),
     "gevent, PostgreSQL": ("gunicorn-gevent", "postgres"),
     "gevent, NATS": ("gunicorn-gevent", "nats"),
-    "gevent, NATS": ("gunicorn-gevent", "nats"),
 }
 
 
