@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from conformance import browser as chromium
 from conformance.browser import DEADLINE, Browser, Page
+from support.backends import Backend
 from support.servers import Server
 
 pytestmark = pytest.mark.needs("gunicorn", "gevent", "flask_sqlalchemy", "chromium", "node_modules")
 
+KIND, APP = "gunicorn-gevent", "support.apps.turbo:create_app()"
 CONNECTED = "document.querySelectorAll('turbo-cable-stream-source[connected]').length >= 2"
 REFRESHES = "heard.filter((html) => html.includes('action=\"refresh\"')).length"
 FORGED = "signed_stream_name is none that this application signed"
@@ -29,7 +32,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server("gunicorn-gevent", "support.apps.turbo:create_app()") as running:
+    with Server(KIND, APP) as running:
         yield running
         assert "Traceback (most recent call last)" not in running.log(), running.log()
 
@@ -179,6 +182,27 @@ def test_a_page_is_not_refreshed_for_its_own_request(two: tuple[Page, Page], ser
         page.until_texts("h1", ["By nobody"])
     after = server.get("/loads").json()
     assert {who: after[who] - before[who] for who in ("ann", "bob")} == {"ann": 1, "bob": 2}
+
+
+@pytest.mark.needs("redis", "redis_server")
+def test_pages_of_two_servers_follow_one_database(browser: Browser, tmp_path: Path) -> None:
+    with Backend("redis") as redis:
+        env = {
+            "FLASK_CABLE_URL": redis.url,
+            "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path}/board.db",
+        }
+        with Server(KIND, APP, env=env) as first, Server(KIND, APP, env=env) as second:
+            pages = [browser.open(f"{server.url}/") for server in (first, second)]
+            for page in pages:
+                page.until(CONNECTED)
+            do(first, ["add", "Card", 1, "one"], ["commit"])
+            do(second, ["add", "Card", 2, "two"], ["commit"], ["change", "Card", 1, "ONE"], ["commit"])
+            do(first, ["change_title", "From the first"])
+            for page in pages:
+                page.until_texts("#cards .card", ["two", "ONE"])
+                page.until_texts("h1", ["From the first"])
+                assert page.errors() == []
+                page.close()
 
 
 def test_a_form_is_answered_with_turbo_streams(two: tuple[Page, Page], server: Server) -> None:

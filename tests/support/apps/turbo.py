@@ -1,7 +1,7 @@
 """A board of notes and cards that are SQLAlchemy models, on a page with turbo-rails' own JavaScript.
 
-`?hear=` on the page names a stream by a signed name of the test's own choice. One process: the database is
-in its memory.
+`?hear=` on the page names a stream by a signed name of the test's own choice. The database is in
+memory, unless `FLASK_SQLALCHEMY_DATABASE_URI` says otherwise.
 """
 
 from __future__ import annotations
@@ -100,9 +100,10 @@ def create_app() -> Flask:
     app.add_url_rule("/sign/<name>", "sign", lambda name: cable.signed_stream_name(name))
     with app.app_context():
         db.create_all()
-        db.session.add(Title(id=1, text="Board"))
-        with Title.suppressing_broadcasts():
-            db.session.commit()
+        if db.session.get(Title, 1) is None:
+            db.session.add(Title(id=1, text="Board"))
+            with Title.suppressing_broadcasts():
+                db.session.commit()
     return app
 
 
