@@ -26,7 +26,7 @@ from .envelope import Envelope
 
 logger = logging.getLogger("flask_cable")
 
-FIRST, LONGEST = 0.1, 5.0
+FIRST, LONGEST = 0.1, 2.0
 """Seconds until the first and until a late try to reach a server again, halved at random."""
 
 Heard = tuple[str, bytes | None]
@@ -139,7 +139,8 @@ class Incoming:
         self._changed: dict[str, None] = {}
         self._listener: Listener | None = None
         self._thread: threading.Thread | None = None
-        self._stopped = threading.Event()
+        self._stopped = False
+        self._hurry = threading.Event()
         self._lost_at = 0.0
         self._error: BusError | None = None
         self.is_live = False
@@ -210,15 +211,21 @@ class Incoming:
 
     def _start(self) -> None:
         with self._guard:
-            if self._thread is None and not self._stopped.is_set():
+            if self._thread is None and not self._stopped:
                 self._thread = threading.Thread(target=self._run, name="flask-cable-listener", daemon=True)
                 self._thread.start()
 
+    def hurry(self) -> None:
+        """Somebody has just reached the server: if it is lost, try it now."""
+        if self.is_lost:
+            self._hurry.set()
+
     def stop(self) -> None:
         """Hear nothing more, and give the connection back."""
-        if self._pid != os.getpid() or self._stopped.is_set():
+        if self._pid != os.getpid() or self._stopped:
             return
-        self._stopped.set()
+        self._stopped = True
+        self._hurry.set()
         self.is_live = False
         if self._listener is not None:
             self._listener.wake()
@@ -230,14 +237,15 @@ class Incoming:
     def _run(self) -> None:
         delay = FIRST
         try:
-            while not self._stopped.is_set():
+            while not self._stopped:
                 try:
                     self._hear()
                 except Exception as error:
-                    if not self._stopped.is_set():
+                    if not self._stopped:
                         delay = FIRST if self.is_live else min(delay * 2, LONGEST)
                         self._lose(error)
-                self._stopped.wait(delay * random.uniform(0.5, 1.0))
+                if self._hurry.wait(delay * random.uniform(0.5, 1.0)):
+                    self._hurry.clear()
         finally:
             self.is_live = False
             self._thread = None  # who kills it finds it revived by the next who subscribes
@@ -270,7 +278,7 @@ class Incoming:
     @property
     def is_stopped(self) -> bool:
         """Whether the end has come."""
-        return self._stopped.is_set()
+        return self._stopped
 
     def begin(self) -> list[str]:
         """The addresses that are wanted, all of which are to be asked for."""

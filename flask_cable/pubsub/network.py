@@ -59,7 +59,9 @@ class NetworkPubSub(PubSub):
         self.envelope = Envelope(self.options.secrets)
         self._store: Store | None = None
         self._incoming = Incoming(self.listen, self.envelope, self.timeout, self.name)
-        self._outgoing = Outgoing(self.connect, self.timeout, self.options.buffer, self.options.queue)
+        self._outgoing = Outgoing(
+            self.connect, self._incoming.hurry, self.timeout, self.options.buffer, self.options.queue
+        )
 
         self._incoming.watch(Watcher(lambda error: self._outgoing.doubt(), lambda seconds: None))
 

@@ -24,7 +24,7 @@ logger = logging.getLogger("flask_cable")
 BATCH, BATCH_BYTES = 500, 2**20
 """Messages, and bytes but for the last of them, that go out in one round trip."""
 
-FIRST, LONGEST = 0.1, 5.0
+FIRST, LONGEST = 0.1, 2.0
 """Seconds until the first and until a late try to reach a server again, halved at random."""
 
 
@@ -87,15 +87,22 @@ class Outgoing:
 
     Args:
         connect: opens a connection.
+        on_connected: called when that went well.
         timeout: seconds after which a message that has not been sent is given up.
         buffer: messages that are kept, and not given up, while the server is away.
         limit: messages that may wait while it is there.
     """
 
     def __init__(
-        self, connect: Callable[[], Sender], timeout: float, buffer: int = 0, limit: int = 10_000
+        self,
+        connect: Callable[[], Sender],
+        on_connected: Callable[[], object],
+        timeout: float,
+        buffer: int = 0,
+        limit: int = 10_000,
     ) -> None:
         self._connect = connect
+        self._on_connected = on_connected
         self._timeout = timeout
         self._buffer = buffer
         self._limit = max(limit, buffer)
@@ -217,6 +224,7 @@ class Outgoing:
             self._hang_up()
         if self._sender is None:
             self._sender = self._connect()
+            self._on_connected()
         self._sent_at = now
         return self._sender
 

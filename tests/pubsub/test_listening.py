@@ -285,6 +285,21 @@ def test_who_begins_to_watch_in_an_outage_is_told_of_it(server: Server, make: An
     eventually(lambda: len(moments) == 2, "the end of it is told, too")
 
 
+def test_who_has_reached_the_server_lets_it_be_tried_at_once(
+    server: Server, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "FIRST", 60.0)
+    incoming = make()
+    incoming.hurry()
+    live(incoming)
+    server.die()
+    eventually(lambda: incoming.is_lost, "it is lost")
+    server.up = True
+    assert not incoming.is_live
+    incoming.hurry()
+    eventually(lambda: incoming.is_live, "it is back", deadline=5)
+
+
 def test_a_silent_server_is_asked_and_then_given_up(server: Server, make: Any) -> None:
     incoming, moments = make(timeout=0.1), Moments()
     incoming.watch(moments.watcher)

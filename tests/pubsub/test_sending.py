@@ -24,6 +24,7 @@ class Server:
         self.open = 0
         self.up = True
         self.tries = 0
+        self.joined: list[bool] = []
         self.refuses = ""
         self.hung_up = False
         self.quick = threading.Event()
@@ -69,7 +70,7 @@ def make(server: Server) -> Iterator[Callable[..., Outgoing]]:
     made = []
 
     def make(timeout: float = 5.0, **options: Any) -> Outgoing:
-        made.append(Outgoing(server.connect, timeout, **options))
+        made.append(Outgoing(server.connect, lambda: server.joined.append(True), timeout, **options))
         return made[-1]
 
     yield make
@@ -155,7 +156,7 @@ def test_a_connection_that_breaks_is_closed_and_another_opened(server: Server, m
         outgoing.post("news", b"x", told)
         eventually(lambda: told, "it is told")
         assert told.pop() == (None if up else "publishing failed: down")
-    assert (server.tries, server.open) == (2, 1)
+    assert (server.tries, server.open, len(server.joined)) == (2, 1, 2)
 
 
 def test_with_a_buffer_messages_are_kept_to_the_bound_and_sent_in_order(server: Server, make: Any) -> None:

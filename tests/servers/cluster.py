@@ -34,6 +34,7 @@ class Cluster:
         self._args = ("-w", str(workers)) if kind.startswith("gunicorn") else ()
         self._settings = {"CABLE_BUS_TIMEOUT": 2, **settings}
         self.backend = Backend(backend)
+        self._port = self.backend.port
 
     def __enter__(self) -> Cluster:
         with ExitStack() as stack:
@@ -51,12 +52,17 @@ class Cluster:
         return Server(self._kind, APP, args=self._args, env=self._env(settings))
 
     def _env(self, settings: Mapping[str, object]) -> dict[str, str]:
-        values = {"CABLE_URL": self.backend.url, **self._settings, **settings}
+        url = self.backend.url.replace(f":{self.backend.port}", f":{self._port}")
+        values = {"CABLE_URL": url, **self._settings, **settings}
         files = {"CLUSTER_JOURNAL": self.journal_file, "CLUSTER_GATE": self.gate}
         return {
             **{f"CLUSTER_{name}": str(value) for name, value in values.items()},
             **{name: str(path) for name, path in files.items()},
         }
+
+    def through(self, port: int) -> None:
+        """Let the servers reach the backend through this port: a proxy's."""
+        self._port = port
 
     @property
     def ports(self) -> list[int]:

@@ -176,15 +176,23 @@ class Backend:
     def paused(self) -> Iterator[None]:
         """Let it hang: connections stay open, and nobody answers."""
         try:
-            self._signal(signal.SIGSTOP)
-            end = time.monotonic() + DEADLINE
-            while not self._stands_still():
-                assert time.monotonic() < end, f"{self.kind} does not stand still"
-                time.sleep(0.005)
-                self._signal(signal.SIGSTOP)  # to those, too, that were born meanwhile
+            self.hang()
             yield
         finally:
-            self._signal(signal.SIGCONT)
+            self.go_on()
+
+    def hang(self) -> None:
+        """Begin what `paused` does."""
+        self._signal(signal.SIGSTOP)
+        end = time.monotonic() + DEADLINE
+        while not self._stands_still():
+            assert time.monotonic() < end, f"{self.kind} does not stand still"
+            time.sleep(0.005)
+            self._signal(signal.SIGSTOP)  # to those, too, that were born meanwhile
+
+    def go_on(self) -> None:
+        """End what `paused` does."""
+        self._signal(signal.SIGCONT)
 
     def _stands_still(self) -> bool:
         """Whether the signal has reached every thread that lives; it takes its time."""

@@ -17,6 +17,10 @@ IDENTIFIER = '{"channel":"NewsChannel"}'
 NUMBER = re.compile(rb'"number":\s?(\d+)')
 
 
+class Refused(Exception):
+    """The handshake was answered with something else than 101: `args` are the answer."""
+
+
 class Peer:
     """One of the crowd.
 
@@ -34,7 +38,9 @@ class Peer:
         self.welcomed = self.confirmed = False
         self.wire = Wire(port)
         answer = self.wire.ask(f"/cable?user={user}")
-        assert answer.status == 101, answer
+        if answer.status != 101:
+            self.wire.close()
+            raise Refused(answer)
         self.sock = self.wire._sock
         self._data = bytes(self.wire._buffer)
         self.take(b"")

@@ -50,8 +50,12 @@ class Proxy:
         while not self._closed:
             try:
                 near, _ = self._listener.accept()
+            except OSError:
+                continue
+            try:
                 far = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
+                near.close()
                 continue
             with self._guard:
                 self._flows.append(_Flow(near, far))
