@@ -30,6 +30,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .config import Config
 from .core.drain import LINGER
+from .errors import BusError, ConfigError
+from .pubsub import PubSub
+from .runtime import open_bus
+from .streams import RESERVED
 
 Level = Literal["ok", "info", "warn", "fail"]
 
@@ -349,10 +353,13 @@ def _blocking_libraries(facts: Facts, before: str = "") -> list[str]:
 
 def check_pubsub(facts: Facts) -> Finding:
     """Whether a broadcast reaches every worker."""
-    name, url = "pub/sub", facts.config.url or "memory://"
-    scheme = url.partition(":")[0]
-    if scheme != "memory":
-        return Finding("ok", name, scheme)
+    name = "pub/sub"
+    try:
+        bus = open_bus(facts.app.extensions["cable"].cable, facts.config)
+    except ConfigError as error:
+        return Finding("fail", name, "no adapter", str(error))
+    if bus.is_shared:
+        return _ask(name, bus)
     if facts.gunicorn is None:
         return Finding("info", name, "memory:// reaches one process only", "serve with one worker: -w 1")
     if facts.gunicorn.workers == 1:
@@ -360,6 +367,18 @@ def check_pubsub(facts: Facts) -> Finding:
     seen = f"memory:// with {facts.gunicorn.workers} workers: a broadcast reaches the peers of one only"
     remedy = "run one worker (-w 1 under gevent carries thousands), or set a CABLE_URL that all of them share"
     return Finding("fail", name, seen, remedy)
+
+
+def _ask(name: str, bus: PubSub) -> Finding:
+    """Whether the server between the workers answers."""
+    try:
+        bus.publish(f"{RESERVED}doctor", "")
+    except BusError as error:
+        remedy = "start it, or correct CABLE_URL; until it answers, handshakes get 503 and broadcasts fail"
+        return Finding("warn", name, f"{bus.name}: {error}", remedy)
+    finally:
+        bus.stop()
+    return Finding("ok", name, f"{bus.name} answers")
 
 
 # Further settings of gunicorn.

@@ -24,7 +24,7 @@ from .health import add_health
 from .pages import cable_is_socket, names_of, socket_connection_id
 from .protocols.serializers import is_serializer
 from .protocols.turbo import dom_id, message
-from .pubsub import PubSub
+from .pubsub import PubSub, adapter_of
 from .routes import BehaviourRoute, ChannelsRoute, EventsRoute, PagesRoute, Route, SocketIORoute
 from .runtime import CableState, Runtime
 from .sockets import serve
@@ -77,7 +77,7 @@ class Cable:
         """Attach to an application: the route, the CLI, the Jinja helpers.
 
         Raises:
-            ConfigError: a CABLE_* key is wrong.
+            ConfigError: a CABLE_* key is wrong, or CABLE_URL names no adapter.
             RuntimeError: the application has a cable already.
         """
         if "cable" in app.extensions:
@@ -85,6 +85,8 @@ class Cable:
         for name, key in KEYS.items():
             app.config.setdefault(name, key.default)
         config = Config(app.config)
+        if self.pubsub is None:
+            adapter_of(config.url)
         path = config.mount_path
         app.extensions["cable"] = CableState(app, self)
         self.channels_route.add_to(app, path)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider, JSONProvider
+from support.backends import Backend
 from support.parts import require
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -351,7 +352,8 @@ def test_broadcasts_have_to_reach_every_worker() -> None:
             "fail: memory:// with 4 workers: a broadcast reaches the peers of one only -> run one worker",
         ),
         ("memory://", 2, "fail: memory:// with 2 workers"),
-        ("redis://:password@localhost/0", 4, "ok: redis"),
+        ("redis://:password@127.0.0.1:1/0", 4, "warn: redis://127.0.0.1:1/0: publishing failed: "),
+        ("redis://localhost?no_such_option=1", 4, "fail: no adapter -> CABLE_URL: "),
     ):
         said = found(
             doctor.check_pubsub, config={"CABLE_URL": url}, gunicorn=Gunicorn("gevent", workers=workers)
@@ -359,6 +361,12 @@ def test_broadcasts_have_to_reach_every_worker() -> None:
         assert said.startswith(expected)
         assert "password" not in said
     assert found(doctor.check_pubsub, gunicorn=None).startswith("info: memory:// reaches one process only")
+
+
+def test_the_server_between_the_workers_is_asked() -> None:
+    with Backend("redis") as backend:
+        said = found(doctor.check_pubsub, config={"CABLE_URL": backend.url})
+        assert said == f"ok: {backend.url} answers"
 
 
 def test_preloading_imports_before_gevent_patches() -> None:

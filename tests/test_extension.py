@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, render_template_string, session
 
 from flask_cable import Cable, Channel, Connection
 from flask_cable.errors import ConfigError, EncodeError, NotReady
+from flask_cable.pubsub import MemoryPubSub
 from flask_cable.streams import JsonCoder
 from flask_cable.testing import CableClient, HandshakeRefused
 
@@ -49,6 +50,16 @@ def test_an_application_may_be_given_at_once_or_later() -> None:
     cable = Cable()
     cable.init_app(later)
     assert later.extensions["cable"].cable is cable
+
+
+def test_a_url_that_names_no_adapter_is_said_at_once() -> None:
+    app = Flask("shop")
+    app.config["CABLE_URL"] = "carrier-pigeon://coop"
+    with pytest.raises(
+        ConfigError, match="no pub/sub adapter is called 'carrier-pigeon'; there are memory://"
+    ):
+        Cable(app)
+    Cable(app, pubsub=MemoryPubSub)  # which does not look at it
 
 
 def test_an_application_has_one_cable() -> None:

@@ -146,11 +146,14 @@ def test_the_servers_socket_decides_on_the_executor() -> None:
     executor.stop()
 
 
-def test_an_unknown_adapter_is_found_at_the_first_use() -> None:
+def test_an_adapter_that_cannot_be_made_is_found_at_the_first_use() -> None:
+    def fail() -> MemoryPubSub:
+        raise ConfigError("no such server")
+
     app = Flask("shop")
-    app.config["CABLE_URL"] = "carrier-pigeon://coop"
-    Cable(app)
-    with pytest.raises(ConfigError, match="carrier-pigeon"):
+    app.config.update(CABLE_EXECUTOR="threads")
+    Cable(app, pubsub=fail)
+    with pytest.raises(ConfigError, match="no such server"):
         app.extensions["cable"].runtime()
 
 

@@ -21,10 +21,12 @@ __all__ = [
     "PubSub",
     "Store",
     "Watcher",
+    "adapter_of",
     "open_pubsub",
 ]
 
 ADAPTERS = {
+    "memory": (".memory", "MemoryPubSub"),
     **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), (".redis", "RedisPubSub")),
     **dict.fromkeys(("redis+sentinel", "rediss+sentinel"), (".redis", "RedisPubSub")),
     **dict.fromkeys(("redis+cluster", "rediss+cluster"), (".redis", "RedisPubSub")),
@@ -42,12 +44,17 @@ def open_pubsub(url: str | None, options: BusOptions | None = None) -> PubSub:
     Raises:
         ConfigError: no adapter has that scheme, its library is not installed, or the URL is wrong.
     """
-    scheme = (url or "memory://").partition(":")[0].lower()
-    if scheme == "memory":
+    module, name = adapter_of(url)
+    if name == "MemoryPubSub":
         return MemoryPubSub()
-    if url is None or scheme not in ADAPTERS:
-        known = ", ".join(f"{name}://" for name in ("memory", *ADAPTERS))
-        raise ConfigError(f"CABLE_URL: no pub/sub adapter is called {scheme!r}; there are {known}")
-    module, name = ADAPTERS[scheme]
     adapter: PubSub = getattr(import_module(module, __name__), name)(url, options)
     return adapter
+
+
+def adapter_of(url: str | None) -> tuple[str, str]:
+    """The module and the class that a URL names; nothing is imported yet. Raises ``ConfigError``."""
+    scheme = (url or "memory://").partition(":")[0].lower()
+    if scheme not in ADAPTERS:
+        known = ", ".join(f"{name}://" for name in ADAPTERS)
+        raise ConfigError(f"CABLE_URL: no pub/sub adapter is called {scheme!r}; there are {known}")
+    return ADAPTERS[scheme]
