@@ -34,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--scenario",
         type=_names(EVERYTHING),
-        help=f"some of {', '.join(SCENARIOS)}; of flask-cable alone {', '.join(ALONE)}",
+        help=f"some of {', '.join(SCENARIOS)}; of some buses; of flask-cable alone {', '.join(ALONE)}",
         metavar="A,B",
     )
     parser.add_argument("--page", type=Path, help="where the page goes, whatever is there", metavar="FILE")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from .buses import WAYS, buses
 from .errors import Failed, Missing
 from .growth import GROWTH
 from .measuring import Note, Record
@@ -20,7 +21,7 @@ Play = Callable[[], Iterable[Record | Note]]
 ALONE = {"slow-reader": slow_reader, **GROWTH}
 """Scenarios of Flask-Cable alone."""
 
-EVERYTHING = (*SCENARIOS, *ALONE)
+EVERYTHING = (*SCENARIOS, "buses", *ALONE)
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ def jobs(peers: Sequence[Peer], wanted: Collection[str], scale: Scale) -> list[J
     """List what is to be done in each round."""
     shared = [name for name in SCENARIOS if name in wanted]
     planned = [Job(peer, ", ".join(shared), _visit(peer, scale, shared)) for peer in peers if shared]
+    if "buses" in wanted:
+        planned += [Job(peer, "buses", _buses(peer, scale)) for peer in peers if peer.name in WAYS]
     for peer in (peer for peer in peers if peer.name == CABLE.name):
         planned += [Job(peer, name, _alone(name, peer, scale)) for name in ALONE if name in wanted]
     return planned
@@ -59,6 +62,10 @@ def jobs(peers: Sequence[Peer], wanted: Collection[str], scale: Scale) -> list[J
 
 def _visit(peer: Peer, scale: Scale, wanted: Sequence[str]) -> Play:
     return lambda: Visit(peer, scale, wanted)
+
+
+def _buses(peer: Peer, scale: Scale) -> Play:
+    return lambda: buses(peer, scale)
 
 
 def _alone(name: str, peer: Peer, scale: Scale) -> Play:

@@ -48,6 +48,20 @@ TABLES = {
         (Column("CPU ms", "cpu_ms", 3, spread=True), Column("per second", "per_second", 0), BUSY),
     ),
     "reach_table": Table("reach", "server", (*LAST, *ANY, CPU, MISSING, BUSY)),
+    "buses": Table(
+        "buses",
+        "server, bus",
+        (
+            Column("100 hear: CPU µs per delivery", "cpu_us", 2, spread=True),
+            Column("p50 ms", "p50_ms", 2),
+            Column("p99 ms", "p99_ms", 2),
+            Column("1 hears: CPU µs", "one_cpu_us", 0, spread=True),
+            Column("p50 ms", "one_p50_ms", 2),
+            Column("p99 ms", "one_p99_ms", 2),
+            Column("the bus's own CPU µs", "one_broker_us", 0),
+            MISSING,
+        ),
+    ),
     "slow_reader": Table(
         "slow-reader",
         "a slow reader",

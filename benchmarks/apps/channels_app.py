@@ -1,15 +1,26 @@
-"""Django Channels with its memory layer: everybody in one group."""
+"""Django Channels: everybody in one group, of its memory layer, or with BUS_URL of one of channels_redis."""
 
 import json
+import os
 
 import django
 from django.conf import settings
+
+LAYERS = {
+    "memory": "channels.layers.InMemoryChannelLayer",
+    "channels_redis, core layer": "channels_redis.core.RedisChannelLayer",
+    "channels_redis, pub/sub layer": "channels_redis.pubsub.RedisPubSubChannelLayer",
+}
+bus = os.environ.get("BUS_URL")
+layer = {"BACKEND": LAYERS[os.environ.get("BUS_LAYER") or "memory"]}
+if bus:
+    layer["CONFIG"] = {"hosts": [bus]}
 
 settings.configure(
     SECRET_KEY="benchmarks",
     ALLOWED_HOSTS=["*"],
     INSTALLED_APPS=["channels"],
-    CHANNEL_LAYERS={"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}},
+    CHANNEL_LAYERS={"default": layer},
 )
 django.setup()
 

@@ -16,6 +16,7 @@ app.config.update(
     CABLE_MAX_CONNECTIONS=MORE_CONNECTIONS,
     CABLE_MESSAGES_PER_SECOND=NO_LIMIT,
     CABLE_MESSAGES_BURST=NO_LIMIT,
+    CABLE_URL=os.environ.get("BUS_URL") or None,
     CABLE_COMPRESSION=bool(os.environ.get("COMPRESSION")),
 )
 cable = Cable(app)
