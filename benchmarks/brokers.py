@@ -65,7 +65,7 @@ class Broker:
         time.sleep(1.0)  # PostgreSQL takes connections a moment before it answers
 
     def cpu(self) -> float:
-        """CPU seconds that it has spent; PostgreSQL's children have sessions of their own, which are not in it."""
+        """CPU seconds that it has spent; PostgreSQL's children have sessions of their own."""
         return cpu_seconds(in_session(self._process.pid)) if self._process else 0.0
 
     def close(self) -> None:
