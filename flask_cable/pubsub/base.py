@@ -76,6 +76,9 @@ class PubSub(ABC):
 
         ``on_live`` is called once no message can be missed any more, perhaps before this returns.
         Returns the number that ``unsubscribe`` wants.
+
+        Raises:
+            UnicodeEncodeError: the server cannot be told of such a name.
         """
 
     @abstractmethod

@@ -29,6 +29,9 @@ logger = logging.getLogger("flask_cable")
 FIRST, LONGEST = 0.1, 2.0
 """Seconds until the first and until a late try to reach a server again, halved at random."""
 
+GOODBYE = 1.0
+"""Seconds that a listener gets to end; one that waits for a silent server ends later, or with the process."""
+
 Heard = tuple[str, bytes | None]
 """An address and what came there; None confirms a subscription to it."""
 
@@ -230,7 +233,7 @@ class Incoming:
         if self._listener is not None:
             self._listener.wake()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(self._timeout)
+            self._thread.join(min(self._timeout, GOODBYE))
 
     # The thread.
 
@@ -324,8 +327,12 @@ class Incoming:
         if message is None:
             return self._drop(address)
         for number, callback in list(audience.callbacks.items()):
-            if number in self._address_of:  # it may have left while others were called
-                _isolated(f"hears {address!r}", callback, message)
+            if number not in self._address_of:  # it left while others were called
+                continue
+            try:
+                callback(message)
+            except Exception:
+                logger.exception("who hears %r raised", address)
 
     def _drop(self, address: str) -> None:
         self.dropped += 1

@@ -62,7 +62,6 @@ class NetworkPubSub(PubSub):
         self._outgoing = Outgoing(
             self.connect, self._incoming.hurry, self.timeout, self.options.buffer, self.options.queue
         )
-
         self._incoming.watch(Watcher(lambda error: self._outgoing.doubt(), lambda seconds: None))
 
     # For one technology to provide.
@@ -103,11 +102,17 @@ class NetworkPubSub(PubSub):
             raise outcome.error
 
     def post(self, stream: str, message: str, done: Done | None = None) -> None:
-        address = self.address(stream)
+        address = self._checked(stream)
         self._outgoing.post(address, self.envelope.wrap(address, message), done)
 
     def subscribe(self, stream: str, callback: Callback, on_live: Callable[[], object] | None = None) -> int:
-        return self._incoming.subscribe(self.address(stream), callback, on_live)
+        return self._incoming.subscribe(self._checked(stream), callback, on_live)
+
+    def _checked(self, stream: str) -> str:
+        """An address that has UTF-8, which is found out here and not on the threads that all share."""
+        address = self.address(stream)
+        address.encode()
+        return address
 
     def unsubscribe(self, subscription: int) -> bool:
         return self._incoming.unsubscribe(subscription)

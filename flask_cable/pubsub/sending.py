@@ -113,6 +113,7 @@ class Outgoing:
         self._guard = threading.Lock()
         self._queue: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
         self._kept: deque[_Letter] = deque()
+        self._in_hand = 0
         self._sender: Sender | None = None
         self._sent_at = 0.0
         self._thread: threading.Thread | None = None
@@ -121,8 +122,8 @@ class Outgoing:
 
     @property
     def waiting(self) -> int:
-        """How many messages have not been sent yet."""
-        return self._queue.qsize() + len(self._kept)
+        """How many messages have not been sent yet, those on their way included."""
+        return self._queue.qsize() + len(self._kept) + self._in_hand
 
     def post(self, address: str, payload: bytes, done: Done | None = None) -> None:
         """Send this after all that was posted before; never waits. ``done(error)`` says how it went."""
@@ -211,7 +212,7 @@ class Outgoing:
             self._tell_all(letters[:taken], None)
             self._failed(letters[taken:], error)
             return False
-        self._away = None
+        self._away, self._in_hand = None, 0
         for place, letter in enumerate(letters):
             why = refused.get(place)
             letter.tell(None if why is None else BusError(f"the server refused a message: {why}"))
@@ -239,10 +240,12 @@ class Outgoing:
                 continue
             letters.append(letter)
             size += len(letter.payload)
+        self._in_hand = len(letters)
         return letters
 
     def _failed(self, letters: list[_Letter], error: Exception) -> None:
         self._hang_up()
+        self._in_hand = 0
         if self._away is None:
             logger.warning("publishing failed: %s", error)
         self._away = BusError(f"publishing failed: {error}")

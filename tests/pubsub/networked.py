@@ -18,7 +18,7 @@ from support.proxy import Proxy
 from support.wire import eventually
 
 from flask_cable.errors import BusError
-from flask_cable.pubsub import BusOptions, NetworkPubSub, Watcher, open_pubsub
+from flask_cable.pubsub import BusOptions, NetworkPubSub, PubSub, Watcher, open_pubsub
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +50,18 @@ class NetworkContract(PubSubContract):
 
     def settle(self, bus: Any) -> None:
         settle(bus)
+
+    def test_a_name_that_no_server_can_be_told_harms_nobody_else(self, bus: PubSub) -> None:
+        heard: list[str] = []
+        bus.subscribe("news", heard.append)
+        with pytest.raises(UnicodeEncodeError):
+            bus.subscribe("chat:\ud800", print)
+        with pytest.raises(UnicodeEncodeError):
+            bus.publish("chat:\ud800", "1")
+        self.settle(bus)
+        bus.publish("news", "1")
+        self.settle(bus)
+        assert heard == ["1"]
 
 
 def opened(url: str, options: BusOptions) -> Iterator[NetworkPubSub]:
