@@ -22,15 +22,18 @@ PAGE = """<!doctype html>
 <script src="/socket.io.js"></script>
 <script>
   const query = new URLSearchParams(location.search)
-  const transports = query.get("transports")
-  const socket = io({ forceNew: true, ...(transports ? { transports: transports.split(",") } : {}) })
+  const options = { forceNew: true, withCredentials: query.has("credentials") }
+  if (query.has("transports")) options.transports = query.get("transports").split(",")
+  const socket = io(query.get("server") ?? "", options)
   const heard = []
-  let upgraded = false
-  socket.on("connect", () => {
-    document.documentElement.dataset.connected = socket.id
-    socket.io.engine.on("upgrade", () => (upgraded = true))
-  })
-  socket.onAny((...event) => heard.push(event))
+  const errors = []
+  socket.onAny((...event) => heard.push(event.map(plain)))
+  socket.on("connect_error", (error) => errors.push(error.message))
+  const transport = () => socket.io.engine.transport.name
+
+  function plain(value) {
+    return value instanceof ArrayBuffer ? { bytes: [...new Uint8Array(value)] } : value
+  }
 </script>
 """
 
@@ -182,6 +185,8 @@ def create_app() -> Flask:
     app = Flask(__name__)
     app.config["SECRET_KEY"] = "conformance"
     app.config.from_prefixed_env("FLASK")
+    if "SOCKETIO_FRIENDS" in os.environ:
+        app.config["CABLE_ALLOWED_ORIGINS"] = re.compile(os.environ["SOCKETIO_FRIENDS"])
     cable.init_app(app)
 
     @app.get("/")
