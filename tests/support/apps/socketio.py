@@ -217,8 +217,18 @@ def create_app() -> Flask:
         cable.broadcast(io.stream(order["room"]), order["message"])
         return ""
 
-    @app.get("/pid")
-    def pid() -> str:
-        return str(os.getpid())
+    @app.get("/held")
+    def held() -> dict[str, Any]:
+        """What the endpoint keeps in this process."""
+        runtime = app.extensions["cable"].runtime()
+        handler: Any = runtime.mount(next(one for one in cable.routes if one.endpoint == "socketio")).handler
+        return {
+            "connections": runtime.registry.taken,
+            "polls": len(handler.polls),
+            "waiting": sum(one is not None and one._poll is not None for one in handler.polls.values()),
+            "namespaces": len(handler.halls),
+            "streams": [name for name in runtime.hub.streams if name.startswith("/socket.io:")],
+            "counts": handler.counts,
+        }
 
     return app
