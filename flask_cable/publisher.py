@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from .core.hub import message_of
+from .core.hub import message_of, packet_of
 from .core.names import GROUP, NAME, key_of, letter_to, stream_of
 from .core.registry import CONTROL, order_of
+from .endpoints.socketio import Log, SocketIOServer, speak_from_outside
 from .errors import ConfigError, EncodeError
 from .pubsub import BusOptions, PubSub, open_pubsub
 from .streams import Coder, stream_key
@@ -103,6 +104,24 @@ class Publisher:
             ValueError: no identifier is named, which would mean everybody.
         """
         self._bus.publish(CONTROL, message_of(order_of(where, "remote", reconnect)))
+
+    def socketio(
+        self, path: str = "/socket.io", *, recovery_seconds: float | None = None, recovery_packets: int = 1000
+    ) -> SocketIOServer:
+        """Emit to Socket.IO's clients: ``publisher.socketio().to("lobby").emit("news", 7)``.
+
+        Args:
+            path: the endpoint's, as in ``cable.socketio(path)``.
+            recovery_seconds: the endpoint's, and ``recovery_packets``, if its clients may be recovered: they
+                miss no event of this process then.
+        """
+        log = None
+        if recovery_seconds is not None:
+            log = Log(path.rstrip("/"), self._bus.store, recovery_seconds, recovery_packets)
+        return speak_from_outside(path, self._publish_packet, self._dumps, log)
+
+    def _publish_packet(self, stream: str, packet: str) -> None:
+        self._bus.publish(stream, packet_of(packet))
 
     def _encode(self, message: Any) -> str:
         try:

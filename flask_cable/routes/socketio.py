@@ -15,7 +15,7 @@ from ..core.executor import Executor
 from ..endpoints.socketio import SocketIOHandler, SocketIOServer
 from ..endpoints.socketio.peer import Peer
 from ..endpoints.socketio.pings import Pings
-from ..endpoints.socketio.recovery import Recovery
+from ..endpoints.socketio.recovery import Log, Recovery
 from ..errors import UnsupportedServer
 from ..late import LateResponse
 from ..origin import cors_headers
@@ -72,9 +72,8 @@ class SocketIORoute(Route):
             self.io.path, self.io.namespaces, protocol, settings, watches=[pings], **runtime.resources()
         )
         if settings.recovery_seconds is not None:
-            handler.recovery = Recovery(
-                handler, runtime.bus.store, settings.recovery_seconds, settings.recovery_packets
-            )
+            log = Log(self.io.path, runtime.bus.store, settings.recovery_seconds, settings.recovery_packets)
+            handler.recovery = Recovery(handler, log)
         return handler
 
     # By WebSocket.

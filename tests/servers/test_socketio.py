@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.backends import Backend
 from support.parts import require
 from support.servers import KINDS, Server
 from support.wire import BINARY, CLOSE, TEXT, Answer, Wire, eventually
+
+from flask_cable import Publisher
 
 APP = "support.apps.socketio:create_app()"
 PATH = "/socket.io/?EIO=4&transport="
@@ -318,3 +321,65 @@ def test_nothing_is_left_of_one_who_is_gone(server: Server) -> None:
             end(wire)
     eventually(lambda: not held(server, "connections") and not held(server, "streams"), "all are gone")
     assert (held(server, "namespaces"), held(server, "polls")) == (0, 0)
+
+
+# Two workers.
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[Backend]:
+    with Backend("redis") as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=["gunicorn-gevent", "gunicorn-gthread"])
+def cluster(request: pytest.FixtureRequest, backend: Backend) -> Iterator[Server]:
+    with start(request.param, "-w", "2", env={"FLASK_CABLE_URL": backend.url}) as running:
+        yield running
+
+
+def ask(wire: Wire, event: str, *values: Any) -> Any:
+    wire.send(TEXT, f"4299{json.dumps([event, *values])}".encode())
+    while not (text := hear(wire)).startswith("4399"):
+        pass
+    return json.loads(text[4:])[0]
+
+
+@pytest.fixture
+def spread(cluster: Server) -> Iterator[list[Wire]]:
+    """Peers of both workers."""
+    with ExitStack() as stack:
+        wires: list[Wire] = []
+        while len({ask(wire, "where am i") for wire in wires}) < 2 or len(wires) < 4:
+            wires.append(stack.enter_context(enter(cluster)))
+        yield wires
+
+
+def test_two_workers_serve_one_another(cluster: Server, spread: list[Wire], backend: Backend) -> None:
+    for wire in spread[::2]:
+        assert ask(wire, "/join", "lobby") is True
+    with Publisher(backend.url) as publisher:
+        io = publisher.socketio(recovery_seconds=60)
+        io.to("lobby").emit("news", 1)
+        publisher.broadcast(io.stream("lobby"), {"plain": True})
+        io.emit("last")
+        for number, wire in enumerate(spread):
+            expected = (
+                ['42["news",1,', '42["message",{"plain":true}', '42["last",']
+                if number % 2 == 0
+                else ['42["last",']
+            )
+            assert [hear(wire).startswith(text) for text in expected] == [True] * len(expected)
+        eventually(lambda: len(ask(spread[0], "who is there")) == len(spread), "all are known")
+        io.disconnect_sockets()
+        assert [hear(wire) for wire in spread] == ["41"] * len(spread)
+
+
+def test_a_poll_that_meets_another_worker_is_told_to_connect_anew(cluster: Server) -> None:
+    peer = Polling(cluster)
+    answers = eventually(
+        lambda: [answer for answer in (peer.post("3") for _ in range(10)) if answer.status != 200],
+        "another worker is met",
+    )
+    assert json.loads(answers[0].text) == {"code": 1, "message": "Session ID unknown"}
+    assert any(peer.post("3").status == 200 for _ in range(50)), "and the session lives on where it is"

@@ -3,8 +3,19 @@
 from .emitter import Emitter
 from .handler import SocketIOHandler
 from .namespace import Namespace
+from .outside import speak_from_outside
+from .recovery import Log
 from .server import SocketIOServer
 from .settings import Settings
 from .sockets import Socket
 
-__all__ = ["Emitter", "Namespace", "Settings", "Socket", "SocketIOHandler", "SocketIOServer"]
+__all__ = [
+    "Emitter",
+    "Log",
+    "Namespace",
+    "Settings",
+    "Socket",
+    "SocketIOHandler",
+    "SocketIOServer",
+    "speak_from_outside",
+]

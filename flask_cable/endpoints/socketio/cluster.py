@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import re
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from ...core.connection import Connection
 from ...core.executor import Timer
 from ...protocols.frames import Frame
 from .emitter import Emitter
-from .envelope import frame_of, opened, sealed
+from .envelope import addressed, frame_of, opened, sealed
 from .hall import Hall, Room, fan_out
 from .target import Target
 
@@ -32,13 +31,6 @@ BEAT = 10.0
 
 INTRODUCTIONS = 0.5
 """Seconds within which the others have answered to a new process's hello."""
-
-_SID = re.compile(r"[A-Za-z0-9_-]{24}\Z")
-
-
-def is_sid(name: str) -> bool:
-    """Whether a room may be a socket's own, for which no stream is opened."""
-    return _SID.match(name) is not None
 
 
 class Cluster:
@@ -63,12 +55,8 @@ class Cluster:
         """Send an event to the sockets of other processes that are meant."""
         if not self._hub.bus.is_shared:
             return
-        fields = {"n": self._hub.node, **target.fields()}
-        stream = self._handler.stream(namespace)
-        if len(target.rooms) == 1 and not target.without and not is_sid(target.rooms[0]):
-            stream = self._handler.stream(namespace, target.rooms[0])
-            del fields["to"]
-        self._hub.publish(stream, sealed(fields, frame))
+        stream, fields = addressed(self._handler.path, namespace, target)
+        self._hub.publish(stream, sealed({"n": self._hub.node, **fields}, frame))
 
     def order(self, namespace: str, target: Target, verb: str, argument: Any) -> None:
         """Let other processes do something with the sockets that are meant; see ``Socket.obey``."""

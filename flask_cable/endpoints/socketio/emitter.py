@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ...streams import stream_key
 from .target import Target
 
 if TYPE_CHECKING:
     from .cluster import RemoteSocket
-    from .hall import Hall
 
 FETCH_TIMEOUT = 5.0
 """Seconds that other processes get to say who is with them; the same as of the Node server's adapters."""
+
+
+class Audience(Protocol):
+    """A namespace, as far as an emitter knows it."""
+
+    def emit(self, target: Target, values: Sequence[Any], is_volatile: bool) -> None: ...
+
+    def order(self, target: Target, verb: str, argument: Any) -> None: ...
+
+    def fetch(self, target: Target, timeout: float) -> list[RemoteSocket]: ...
 
 
 class Emitter:
@@ -26,7 +35,7 @@ class Emitter:
     __slots__ = ("_find", "_is_volatile", "_target")
 
     def __init__(
-        self, find: Callable[[], Hall], target: Target | None = None, is_volatile: bool = False
+        self, find: Callable[[], Audience], target: Target | None = None, is_volatile: bool = False
     ) -> None:
         self._find = find
         self._target = target or Target()

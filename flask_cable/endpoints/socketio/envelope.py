@@ -1,19 +1,42 @@
-"""What the processes of a cluster tell each other about sockets: JSON, and perhaps an encoded event.
+"""What the processes of a cluster tell each other about sockets, and on which streams.
 
-``{"n": node, "to": [...], "not": [...]} RS 42["joined",7] RS bAQID``, where RS is Engine.IO's separator.
+JSON, and perhaps an encoded event: ``{"n": node, "to": [...], "not": [...]} RS 42["joined",7] RS bAQID``,
+where RS is Engine.IO's separator.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from ...protocols.engineio import SEPARATOR, part_of, split_payload
 from ...protocols.frames import BINARY, VOLATILE, Burst, Frame
+from .target import Target
 
 PARTS = 10_000
 """Packets that a message may hold; how many attachments an event may have is its sender's to say."""
+
+
+_SID = re.compile(r"[A-Za-z0-9_-]{24}\Z")
+
+
+def is_sid(name: str) -> bool:
+    """Whether a room may be a socket's own, for which no stream is opened."""
+    return _SID.match(name) is not None
+
+
+def addressed(path: str, namespace: str, target: Target) -> tuple[str, dict[str, Any]]:
+    """The stream on which an event reaches those who are meant, and what it says beside."""
+    if len(target.rooms) == 1 and not target.without and not is_sid(target.rooms[0]):
+        return stream_of(path, namespace, target.rooms[0]), {}
+    return stream_of(path, namespace), target.fields()
+
+
+def stream_of(path: str, namespace: str, room: str | None = None) -> str:
+    """The stream of a room, or of a whole namespace; no two have the same, for none of these has a comma."""
+    return f"{path}:{namespace}" if room is None else f"{path}:{namespace},{room}"
 
 
 class Kept(Burst):

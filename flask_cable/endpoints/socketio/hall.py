@@ -154,16 +154,12 @@ class Hall:
         if is_volatile:
             frame.lane = VOLATILE
         elif self.handler.recovery is not None:
-            frame = self.handler.recovery.keep(self.name, target, frame)
+            frame = self.handler.recovery.log.keep(self.name, target, frame)
         self.handler.at_home(self._spread, target, frame)
 
     def event(self, values: Sequence[Any], id: int | None = None) -> Frame:
         """Encode an event. Raises ``EncodeError``, or ``ValueError`` when its name is reserved."""
-        if is_reserved(values[0]):
-            raise ValueError(
-                f"{values[0]!r} is an event that clients keep for themselves; choose another name"
-            )
-        return self.handler.protocol.event(self.name, values, id)
+        return self.handler.protocol.event(self.name, allowed(values), id)
 
     def _spread(self, target: Target, frame: Frame) -> None:
         fan_out(frame, self.select(target))
@@ -190,9 +186,11 @@ class Hall:
         return self.handler.cluster.fetch(self, target, timeout)
 
 
-def stream_of(path: str, namespace: str, room: str | None = None) -> str:
-    """The stream of a room, or of a whole namespace; no two have the same, for none of these has a comma."""
-    return f"{path}:{namespace}" if room is None else f"{path}:{namespace},{room}"
+def allowed(values: Sequence[Any]) -> Sequence[Any]:
+    """An event's name and values. Raises ``ValueError`` when the name is reserved."""
+    if is_reserved(values[0]):
+        raise ValueError(f"{values[0]!r} is an event that clients keep for themselves; choose another name")
+    return values
 
 
 def fan_out(frame: Frame, sockets: Iterable[Socket]) -> None:

@@ -23,7 +23,8 @@ from ...protocols.socketio import Packet, SocketIO
 from ...signals import command_failed
 from .cluster import Cluster
 from .entrance import Entrance
-from .hall import NOWHERE, Hall, stream_of
+from .envelope import stream_of
+from .hall import NOWHERE, Hall
 from .handlers import DISCONNECT, DISCONNECTING, SERVER_MESSAGE, Ack
 from .namespace import Namespaces
 from .peer import Peer

@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import ConfigError, NotReady
 from ...protocols.socketio import MAIN
-from .emitter import FETCH_TIMEOUT, Emitter
+from .emitter import FETCH_TIMEOUT, Audience, Emitter
 from .handlers import Handlers
 
 if TYPE_CHECKING:
     from .cluster import RemoteSocket
-    from .hall import Hall
     from .sockets import Socket
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Find = Callable[[str], "Hall"]
-StreamOf = Callable[[str, Any], str]
+Find = Callable[[str], Audience]
 
 PREFIX = "on_"
 
@@ -90,7 +88,7 @@ class Namespace:
         """Let it speak: ``find`` finds a namespace in the process, and the application, of the call."""
         self._find = find
 
-    def _hall(self) -> Hall:
+    def _audience(self) -> Audience:
         if self._find is None:
             raise NotReady(f"{self!r} belongs to no cable yet: give it to io.add_namespace()")
         return self._find(self.name)
@@ -98,7 +96,7 @@ class Namespace:
     @property
     def sockets(self) -> Emitter:
         """Everybody in the namespace, in every process."""
-        return Emitter(self._hall)
+        return Emitter(self._audience)
 
     @property
     def volatile(self) -> Emitter:
@@ -183,5 +181,5 @@ class Namespaces:
         return next(matching, known)
 
 
-def _which_one(pattern: str) -> Hall:
+def _which_one(pattern: str) -> Audience:
     raise NotReady(f"many namespaces match {pattern!r}: speak to one of them with io.sockets_of('/its-name')")

@@ -16,7 +16,7 @@ from ...core.connection import Connection
 from ...errors import CableError
 from ...protocols.frames import Frame
 from ...streams import stream_key
-from .envelope import Kept, frame_of, opened, sealed
+from .envelope import Kept, frame_of, opened, sealed, stream_of
 from .target import Target
 
 if TYPE_CHECKING:
@@ -57,16 +57,14 @@ class Past(NamedTuple):
     offset: int
 
 
-class Recovery:
-    """Keeps sockets and events for ``seconds``, and at most ``packets`` events of each namespace."""
+class Log:
+    """The events of an endpoint: the last ``packets`` of each namespace, for ``seconds`` after the last."""
 
-    def __init__(self, handler: SocketIOHandler, store: Memory, seconds: float, packets: int) -> None:
-        self._handler = handler
-        self._store = store
-        self._seconds = seconds
+    def __init__(self, path: str, store: Memory, seconds: float, packets: int) -> None:
+        self._path = path
+        self.store = store
+        self.seconds = seconds
         self._packets = packets
-
-    # While it is here.
 
     def keep(self, namespace: str, target: Target, frame: Frame) -> Frame:
         """Keep an event for those who are away, and give it its place; as it is when that is impossible."""
@@ -74,12 +72,29 @@ class Recovery:
         if target.skipped:
             meant = Target(target.rooms, (*target.without, target.skipped))
         try:
-            log = self._handler.stream(namespace)
-            offset = self._store.append(log, sealed(meant.fields(), frame), self._packets, self._seconds)
+            text = sealed(meant.fields(), frame)
+            offset = self.store.append(self.key(namespace), text, self._packets, self.seconds)
         except CableError as error:
             logger.error("an event could not be kept for recovery: %s", error)
             return frame
         return placed(frame, offset)
+
+    def key(self, namespace: str) -> str:
+        """What a namespace's log is called in the store."""
+        return stream_of(self._path, namespace)
+
+    def missed(self, namespace: str, offset: int) -> list[Line] | None:
+        """What was kept since; None when some of it is gone. Raises ``CableError``."""
+        lines = self.store.since(self.key(namespace), offset)
+        return None if lines is None else list(lines)
+
+
+class Recovery:
+    """Keeps sockets as long as there is a log of what they miss."""
+
+    def __init__(self, handler: SocketIOHandler, log: Log) -> None:
+        self._handler = handler
+        self.log = log
 
     def remember(self, socket: Socket) -> None:
         """Keep a socket whose peer has gone without a word."""
@@ -93,12 +108,12 @@ class Recovery:
         }
         try:
             text = self._handler.protocol.json.encode(fields).decode()
-            self._store.put(self._key(socket.hall.name, socket.pid), text, self._seconds)
+            self.log.store.put(self._key(socket.hall.name, socket.pid), text, self.log.seconds)
         except CableError as error:  # its data has no JSON form, or the store is away
             socket.logger.warning("cannot be recovered: %s", error)
 
     def _key(self, namespace: str, pid: str) -> str:
-        return f"{self._handler.stream(namespace)},{pid}"
+        return f"{self.log.key(namespace)},{pid}"
 
     # When it comes back.
 
@@ -110,8 +125,8 @@ class Recovery:
         if not offset.isdecimal() or len(offset) > 20:
             return None
         try:
-            text = self._store.take(self._key(namespace, pid))
-            if text is None or self.missed(namespace, int(offset)) is None:
+            text = self.log.store.take(self._key(namespace, pid))
+            if text is None or self.log.missed(namespace, int(offset)) is None:
                 return None
         except CableError as error:
             logger.error("a peer could not be recovered: %s", error)
@@ -122,15 +137,10 @@ class Recovery:
             return None
         return Past(fields["sid"], tuple(fields["rooms"]), fields["data"], int(offset))
 
-    def missed(self, namespace: str, offset: int) -> list[Line] | None:
-        """What was kept since; None when some of it is gone."""
-        lines = self._store.since(self._handler.stream(namespace), offset)
-        return None if lines is None else list(lines)
-
     def missed_by(self, socket: Socket, offset: int) -> list[Kept]:
         """Those of the events since then that were meant for a socket. Raises ``CableError``."""
         found = []
-        for line in self.missed(socket.hall.name, offset) or ():
+        for line in self.log.missed(socket.hall.name, offset) or ():
             fields, payload = opened(line.text)
             if Target.of(fields).covers(socket.rooms):
                 found.append(placed(frame_of(fields, payload), line.offset))

@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ...errors import ConfigError, NotReady
 from ...streams import stream_key
-from .emitter import Emitter
-from .hall import Hall, stream_of
-from .handler import SocketIOHandler
+from .emitter import Audience, Emitter
+from .envelope import stream_of
 from .namespace import Namespace, Namespaces
 from .settings import Settings
 
 _PATH = re.compile(r"/[^<>:,\s]*[^<>:,\s/]/?\Z")
 
 NamespaceClass = TypeVar("NamespaceClass", bound=type[Namespace])
+
+
+class Halls(Protocol):
+    """Where namespaces are found by their names."""
+
+    def hall(self, name: str) -> Audience: ...
 
 
 class SocketIOServer(Namespace):
@@ -36,8 +41,8 @@ class SocketIOServer(Namespace):
         self.path = path.rstrip("/")
         self.settings = settings
         self.namespaces = Namespaces(self)
-        self._handler: Callable[[], SocketIOHandler] | None = None
-        self.bind(self._hall_of)
+        self._halls: Callable[[], Halls] | None = None
+        self.bind(self._audience_of)
 
     @property
     def endpoint(self) -> str:
@@ -45,14 +50,14 @@ class SocketIOServer(Namespace):
         name = re.sub(r"\W+", "_", self.path).strip("_")
         return "socketio" if name == "socket_io" else f"socketio_{name}"
 
-    def serve_with(self, find: Callable[[], SocketIOHandler]) -> None:
+    def serve_with(self, find: Callable[[], Halls]) -> None:
         """Let it speak: ``find`` finds its handler in the process, and the application, of the call."""
-        self._handler = find
+        self._halls = find
 
-    def _hall_of(self, name: str) -> Hall:
-        if self._handler is None:
+    def _audience_of(self, name: str) -> Audience:
+        if self._halls is None:
             raise NotReady("this SocketIOServer belongs to no cable: make one with cable.socketio()")
-        return self._handler().hall(name)
+        return self._halls().hall(name)
 
     def of(self, name: str | re.Pattern[str]) -> Namespace:
         """The namespace of that name, or all whose names a pattern matches; made with its first mention.
@@ -60,11 +65,11 @@ class SocketIOServer(Namespace):
         Raises:
             ConfigError: no client can say that name.
         """
-        return self.namespaces.named(name, self._hall_of)
+        return self.namespaces.named(name, self._audience_of)
 
     def add_namespace(self, namespace: Namespace) -> Namespace:
         """Serve a namespace that is an object of its own class. Raises ``ConfigError`` where there is one."""
-        return self.namespaces.add(namespace, self._hall_of)
+        return self.namespaces.add(namespace, self._audience_of)
 
     def namespace(self, name: str) -> Callable[[NamespaceClass], NamespaceClass]:
         """Serve a namespace by a class: ``@io.namespace("/admin")`` over a subclass of ``Namespace``."""
@@ -77,7 +82,7 @@ class SocketIOServer(Namespace):
 
     def sockets_of(self, namespace: str) -> Emitter:
         """Everybody in the namespace of that name, which may be one of many that a pattern matches."""
-        return Emitter(partial(self._hall_of, namespace))
+        return Emitter(partial(self._audience_of, namespace))
 
     def stream(self, room: Any = None, namespace: str = "/") -> str:
         """The stream of a room, or of everybody: what is broadcast there is a ``message`` event."""

@@ -235,7 +235,7 @@ class Socket:
 
     def _kept(self, frame: Frame) -> Frame:
         recovery = self.hall.handler.recovery
-        return frame if recovery is None else recovery.keep(self.hall.name, Target((self.id,)), frame)
+        return frame if recovery is None else recovery.log.keep(self.hall.name, Target((self.id,)), frame)
 
     def send_frame(self, frame: Frame) -> bool:
         """Send an encoded packet; False when the peer is gone."""

@@ -14,7 +14,7 @@ from flask_cable.core.executor import ManualExecutor
 from flask_cable.core.hub import Hub
 from flask_cable.core.registry import Registry
 from flask_cable.endpoints.socketio import Settings, SocketIOHandler, SocketIOServer
-from flask_cable.endpoints.socketio.recovery import Recovery
+from flask_cable.endpoints.socketio.recovery import Log, Recovery
 from flask_cable.protocols.socketio import EVENT, Assembly, Packet, SocketIO
 from flask_cable.pubsub.memory import MemoryPubSub, MemoryStore
 from flask_cable.testing import CableClient
@@ -136,8 +136,8 @@ class Process:
         )
         seconds = self.io.settings.recovery_seconds
         if seconds is not None:
-            packets = self.io.settings.recovery_packets
-            self.handler.recovery = Recovery(self.handler, bus.store, seconds, packets)
+            log = Log(self.io.path, bus.store, seconds, self.io.settings.recovery_packets)
+            self.handler.recovery = Recovery(self.handler, log)
         self.io.serve_with(lambda: self.handler)
 
     def connect(self, namespace: str = "/", auth: str = "") -> Wire:

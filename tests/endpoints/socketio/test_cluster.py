@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from endpoints.socketio.conftest import Process, SharedBus
 
-from flask_cable.endpoints.socketio.cluster import BEAT, is_sid
+from flask_cable.endpoints.socketio.cluster import BEAT
 
 
 @pytest.fixture
@@ -240,13 +240,6 @@ def test_each_process_answers_once(pair: tuple[Process, Process], monkeypatch: p
 
     monkeypatch.setattr(b.handler.cluster, "_say", twice)
     assert len(a.io.fetch_sockets()) == 1
-
-
-def test_ids_of_sockets_are_told_from_rooms() -> None:
-    process = Process(SharedBus())
-    assert is_sid(process.connect().sid)
-    for name in ("lobby", "x" * 23, "x" * 25, "a b" * 8, "x" * 23 + "\n", "\u00e9" * 24):
-        assert not is_sid(name)
 
 
 def test_nobody_misses_anything_by_the_endpoints_own_stream(pair: tuple[Process, Process]) -> None:

@@ -4,8 +4,18 @@ import json
 from typing import Any
 
 import pytest
+from endpoints.socketio.conftest import Process, SharedBus
 
-from flask_cable.endpoints.socketio.envelope import Kept, frame_of, opened, sealed
+from flask_cable.endpoints.socketio.envelope import (
+    Kept,
+    addressed,
+    frame_of,
+    is_sid,
+    opened,
+    sealed,
+    stream_of,
+)
+from flask_cable.endpoints.socketio.target import Target
 from flask_cable.errors import MalformedMessage
 from flask_cable.protocols.frames import BINARY, VOLATILE, Frame
 from flask_cable.protocols.socketio import SocketIO
@@ -68,3 +78,37 @@ def test_a_message_is_json_and_a_payload() -> None:
     head, _, payload = sealed({"to": ("a",)}, IO.event("/", ["x", b"y"])).partition("\x1e")
     assert json.loads(head) == {"to": ["a"]}
     assert payload == '451-["x",{"_placeholder":true,"num":0}]\x1ebeQ=='
+
+
+# Streams.
+
+
+def test_no_two_rooms_have_the_same_stream() -> None:
+    found = {
+        stream_of(path, namespace, room)
+        for path in ("/a", "/b/c")
+        for namespace in ("/", "/a", "/a:b")
+        for room in (None, "", ",", "x,y", "/a", ":")
+    }
+    assert len(found) == 2 * 3 * 6
+
+
+def test_ids_of_sockets_are_told_from_rooms() -> None:
+    process = Process(SharedBus())
+    assert is_sid(process.connect().sid)
+    for name in ("lobby", "x" * 23, "x" * 25, "a b" * 8, "x" * 23 + "\n", "\u00e9" * 24):
+        assert not is_sid(name)
+
+
+def test_an_event_goes_where_those_are_who_are_meant() -> None:
+    sid = "x" * 24
+    for target, stream, fields in (
+        (Target(), "/p:/n", {}),
+        (Target(("lobby",)), "/p:/n,lobby", {}),
+        (Target(("lobby",), skipped="me"), "/p:/n,lobby", {}),
+        (Target(("a", "b")), "/p:/n", {"to": ("a", "b")}),
+        (Target(("a",), ("b",)), "/p:/n", {"to": ("a",), "not": ("b",)}),
+        (Target((sid,)), "/p:/n", {"to": (sid,)}),
+        (Target((), ("b",)), "/p:/n", {"not": ("b",)}),
+    ):
+        assert addressed("/p", "/n", target) == (stream, fields)

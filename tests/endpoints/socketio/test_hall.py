@@ -8,7 +8,7 @@ import pytest
 from endpoints.socketio.conftest import Process, SharedBus, Wire
 
 from flask_cable.core.connection import Connection
-from flask_cable.endpoints.socketio.hall import NOWHERE, Held, fan_out, stream_of
+from flask_cable.endpoints.socketio.hall import NOWHERE, Held, fan_out
 from flask_cable.endpoints.socketio.target import Target
 from flask_cable.protocols.frames import Frame
 from flask_cable.pubsub.memory import MemoryPubSub
@@ -70,16 +70,6 @@ def test_streams_are_open_while_anybody_is_there(process: Process) -> None:
     other.hang_up()
     assert streams() == set()
     assert process.handler.halls == {}
-
-
-def test_no_two_rooms_have_the_same_stream() -> None:
-    found = {
-        stream_of(path, namespace, room)
-        for path in ("/a", "/b/c")
-        for namespace in ("/", "/a", "/a:b")
-        for room in (None, "", ",", "x,y", "/a", ":")
-    }
-    assert len(found) == 2 * 3 * 6
 
 
 def test_a_broadcast_to_a_rooms_stream_is_a_message(process: Process) -> None:

@@ -280,7 +280,7 @@ class Away:
 def fail(a: Process, method: str) -> Away:
     assert a.handler.recovery is not None
     away = Away(a.bus.store, method)
-    a.handler.recovery._store = away
+    a.handler.recovery.log.store = away
     return away
 
 

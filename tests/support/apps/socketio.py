@@ -133,6 +133,16 @@ def send_me_away(socket: Socket, close: bool) -> None:
     socket.disconnect(close)
 
 
+@io.on("where am i")
+def where_am_i(socket: Socket) -> int:
+    return os.getpid()
+
+
+@io.on("who is there")
+def who_is_there(socket: Socket) -> list[str]:
+    return sorted(one.id for one in io.fetch_sockets())
+
+
 @io.on("who am i")
 def who_am_i(socket: Socket) -> dict[str, Any]:
     return {
