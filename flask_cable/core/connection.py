@@ -274,6 +274,8 @@ class Connection:
         if self.__closed:
             return False
         frame: Frame = message if isinstance(message, Frame) else self.handler.encode(message)
+        if self.handler.waits_to_send:
+            self.handler.before_send(self)
         if self.handler.executor.is_home():
             return self.transport.send(frame)
         self.handler.executor.call_home(self.transport.send, frame)

@@ -172,7 +172,13 @@ class Handler(ABC):
         Returns True where the protocol has such words; elsewhere the close frame says it.
         """
 
-    def written(self, connection: Connection) -> None:  # noqa: B027 - most wait for nothing
+    waits_to_send = False
+    """Whether ``before_send`` has something to say."""
+
+    def before_send(self, connection: Connection) -> None:  # noqa: B027 - most wait for nothing
+        """Somebody is about to ``send`` to a connection; called where they are."""
+
+    def written(self, connection: Connection) -> None:  # noqa: B027
         """A peer that was behind has read all that waited for it; called at home, must not block."""
 
     # What is waited for.

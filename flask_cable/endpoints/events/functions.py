@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from ...core.connection import Carrier, Connection
+from ...core.connection import Connection
 from ...core.executor import Event, Executor
 from ...core.handler import Scope
 from ...errors import ConnectionClosed
-from ...protocols.frames import Frame
 from .handler import EventsHandler
 
 IsCurrent = Callable[[Any], bool]
@@ -33,6 +32,8 @@ class FunctionHandler(EventsHandler):
         is_current: whether a context of ``scope`` is the one that the caller is in, so that it may be left.
     """
 
+    waits_to_send = True
+
     def __init__(
         self,
         *args: Any,
@@ -47,7 +48,6 @@ class FunctionHandler(EventsHandler):
     def opened(self, connection: Connection) -> None:
         breath = Breath(self.scope, self.is_current)
         connection.state = Mailbox(self.executor, self.inbox_limit, breath)
-        connection.transport = Patient(connection, connection.transport)
         try:
             super().opened(connection)
         except Exception as error:
@@ -91,6 +91,16 @@ class FunctionHandler(EventsHandler):
             if connection.state.put(message):
                 self.executor.call_home(connection.transport.pause)
 
+    # What it sends waits for a peer that is behind. Nobody else's waits: that is queued, within bounds.
+
+    def before_send(self, connection: Connection) -> None:
+        if connection.transport.backlog and _served.get() is connection:
+            sent: Event = connection.state.sent
+            while _is_behind(connection):
+                sent.clear()
+                if _is_behind(connection):  # and was not just now told that it is no more
+                    sent.wait()
+
     def written(self, connection: Connection) -> None:
         if connection.state is not None:
             connection.state.sent.set()
@@ -115,6 +125,10 @@ class FunctionHandler(EventsHandler):
             if mailbox.has_emptied():
                 self.executor.call_home(connection.transport.resume)
         return message
+
+
+def _is_behind(connection: Connection) -> bool:
+    return connection.transport.backlog > 0 and not connection.closed
 
 
 class Mailbox:
@@ -182,42 +196,6 @@ class Mailbox:
             self._is_full = False
             return True
         return False
-
-
-class Patient:
-    """A transport that lets its connection's own function wait before it sends, while the peer is behind.
-
-    Nobody else waits: what others send is queued, and a peer that is too far behind is disconnected.
-    """
-
-    __slots__ = ("_carrier", "_connection", "close", "pause", "probe", "resume")
-
-    def __init__(self, connection: Connection, carrier: Carrier) -> None:
-        self._connection = connection
-        self._carrier = carrier
-        self.close = carrier.close
-        self.pause = carrier.pause
-        self.resume = carrier.resume
-        self.probe = carrier.probe
-
-    @property
-    def backlog(self) -> int:
-        return self._carrier.backlog
-
-    def send(self, frame: Frame) -> bool:
-        if self._carrier.backlog and _served.get() is self._connection:
-            self._wait()
-        return self._carrier.send(frame)
-
-    def _wait(self) -> None:
-        sent: Event = self._connection.state.sent
-        while self._is_behind():
-            sent.clear()
-            if self._is_behind():  # and was not just now told that it is no more
-                sent.wait()
-
-    def _is_behind(self) -> bool:
-        return self._carrier.backlog > 0 and not self._connection.closed
 
 
 class Breath:

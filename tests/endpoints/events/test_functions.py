@@ -379,15 +379,28 @@ class TestSlowReaders:
         assert seen == [False]
         assert nothing_left(client)
 
-    def test_others_pass_through(self, cable, client):
-        cable.websocket("/ws")(echo)
-        peer = client.websocket("/ws")
-        peer._transport.behind = 7
-        assert peer.connection.transport.backlog == 7
-        peer.connection.transport.pause()
-        assert peer._transport.paused
-        peer.connection.transport.resume()
-        assert not peer._transport.paused
+    def test_what_it_broadcasts_waits_for_nobody_itself_included(self, cable, client):
+        @cable.websocket("/ws")
+        def serve(connection):
+            connection.stream_from("news")
+            for message in connection:
+                cable.broadcast("news", message)
+
+        slow, other = client.websocket("/ws"), client.websocket("/ws")
+        slow._transport.behind = 1000
+        slow.send("hi")
+        assert (slow.messages, other.messages) == (["hi"], ["hi"])
+
+    def test_what_it_sends_to_others_does_not_wait_for_its_own_peer(self, cable, client):
+        @cable.websocket("/ws")
+        def serve(connection):
+            for message in connection:
+                other.connection.send(message)
+
+        slow, other = client.websocket("/ws"), client.websocket("/ws")
+        slow._transport.behind = other._transport.behind = 1000
+        slow.send("hi")
+        assert other.messages == ["hi"]
 
 
 class TestMailbox:
