@@ -149,7 +149,13 @@ class Bucket:
             next_one = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{reader}"
             if count:
                 await client.publish(next_one, question, reply=inbox)
-            return [_value(await subscription.next_msg(self._timeout)) for _ in range(count)]
+            values: list[Value] = []
+            while len(values) < count:
+                message = await subscription.next_msg(self._timeout)
+                if "Status" in (message.headers or {}):  # some were removed meanwhile
+                    break
+                values.append(_value(message))
+            return values
         finally:
             await subscription.unsubscribe()
 

@@ -1,7 +1,7 @@
 """A gevent process that waits for a server that hangs; started by `pubsub.networked_store`.
 
-`python -m support.apps.waiter URL PREFIX [MODULE]` says `ready` once it is connected, waits for a line, and
-prints how often a greenlet worked while calls over an old connection and over a new one failed. A module is
+`python -m support.apps.waiter URL PREFIX MODULE` says `ready` once it is connected, waits for a line, and
+prints how often a greenlet worked while calls over an old connection and over a new one failed. The module is
 imported before gevent patches, as `gunicorn --preload` does.
 """
 
@@ -10,8 +10,7 @@ import sys
 import warnings
 from importlib import import_module
 
-for name in sys.argv[3:]:
-    import_module(name)
+import_module(sys.argv[3])
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # gevent's, about ssl that was imported before
