@@ -58,9 +58,7 @@ class NatsStore(Store):
         self._plan = plan
         self._name = name
         self._timeout = timeout
-        stem = stem_of(prefix)
-        self._records = _Records(Bucket(self._client, stem, "store", timeout, max_msgs_per_subject=1))
-        self._logs = _Logs(Bucket(self._client, stem, "logs", timeout), self._records.now)
+        self._stem = stem_of(prefix)
         self._sweep_at = 0.0
         self._make()
 
@@ -68,6 +66,13 @@ class NatsStore(Store):
         self._pid = os.getpid()
         self._guard = threading.Lock()
         self._line: NatsLine | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Remember nothing: the server may be another, and its clock, and so may asyncio's loop."""
+        bucket = Bucket(self._client, self._stem, "store", self._timeout, max_msgs_per_subject=1)
+        self._records = _Records(bucket)
+        self._logs = _Logs(Bucket(self._client, self._stem, "logs", self._timeout), self._records.now)
 
     def _client(self) -> Any:
         if self._line is None:
@@ -93,6 +98,7 @@ class NatsStore(Store):
             raise TimeoutError(f"no connection within {self._timeout:g} s")
         try:
             if self._line is None or self._line.ended is not None:
+                self._begin()
                 self._line = NatsLine(self._thread, self._plan, deadline - time.monotonic())
             return self._line
         finally:
@@ -166,11 +172,23 @@ class NatsStore(Store):
         return self._run(lambda: self._logs.last(key, count))
 
 
+class _Turns:
+    """Lets those of this process who replace the same value do so in turn, and not in vain."""
+
+    def __init__(self) -> None:
+        self._locks = [asyncio.Lock() for _ in range(64)]
+
+    def of(self, subject: str) -> asyncio.Lock:
+        """What to hold while replacing a subject's value."""
+        return self._locks[hash(subject) % len(self._locks)]
+
+
 class _Records:
     """Leases, names, counts and texts. A lease has a term; what is noted with another one does not hold."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
+        self._turns = _Turns()
         self._ours: dict[str, Value] = {}
         self._ahead = 0.0
         self._clock_until = 0.0
@@ -207,6 +225,10 @@ class _Records:
         return await self._lives(lease) and lease.body["term"] == term
 
     async def beat(self, node: str, ttl: float) -> bool:
+        async with self._turns.of(self._bucket.subject("lease", node)):
+            return await self._beat(node, ttl)
+
+    async def _beat(self, node: str, ttl: float) -> bool:
         while True:
             lease = self._ours.get(node) or await self._lease(node)
             lives = await self._lives(lease)
@@ -265,18 +287,17 @@ class _Records:
 
     async def set_count(self, key: str, node: str, count: int) -> None:
         subject = self._bucket.subject("count", key)
-        while True:
-            term = await self._term(node)
-            if term is None:
-                return
-            value = await self._bucket.read(subject)
-            nodes = dict(value.body.get("nodes", {}))
-            nodes.pop(node, None)
-            if count:
-                nodes[node] = [term, count]
-            if await self._replace_counts(value, key, nodes):
-                return
-            await _pause()
+        async with self._turns.of(subject):
+            while (term := await self._term(node)) is not None:
+                value = await self._bucket.read(subject)
+                nodes = {
+                    other: noted for other, noted in value.body.get("nodes", {}).items() if other != node
+                }
+                if count:
+                    nodes[node] = [term, count]
+                if await self._replace_counts(value, key, nodes):
+                    return
+                await _pause()
 
     async def _replace_counts(self, value: Value, key: str, nodes: dict[str, Any]) -> bool:
         if nodes:
@@ -336,6 +357,7 @@ class _Logs:
     def __init__(self, bucket: Bucket, now: Awaiting[float]) -> None:
         self._bucket = bucket
         self._now = now
+        self._turns = _Turns()
         self._cursor = 1
 
     async def _end(self, subject: str) -> Value:
@@ -345,6 +367,10 @@ class _Logs:
 
     async def append(self, key: str, text: str, limit: int, ttl: float) -> int:
         subject = self._bucket.subject("log", key)
+        async with self._turns.of(subject):
+            return await self._append(subject, text, limit, ttl)
+
+    async def _append(self, subject: str, text: str, limit: int, ttl: float) -> int:
         while True:
             end = await self._end(subject)
             place = _place(end, limit)

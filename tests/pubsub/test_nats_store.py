@@ -77,6 +77,7 @@ def test_a_sweep_that_fails_is_no_beat_that_fails(
     async def fail() -> None:
         raise ConnectionError("in the middle")
 
+    store.get("k")  # with a new connection all begins anew
     monkeypatch.setattr(store._records, "sweep", fail)
     assert not store.beat("a", LEASE)
     assert store.beat("a", LEASE)
