@@ -37,7 +37,7 @@ def calls(store: Store) -> Iterator[tuple[str, Call]]:
     yield "put", lambda n: store.put(f"text {n}", "x" * 200, LEASE)
     yield "take", lambda n: store.take(f"text {n}")
     yield "append to one of 100 logs", lambda n: store.append(f"log {n % 100}", "x" * 200, 100, LEASE)
-    yield "since, 20 lines", lambda n: store.since("log 0", store.last("log 0", 21)[0].offset)
+    yield "last 21 lines, and 20 since", lambda n: store.since("log 0", store.last("log 0", 21)[0].offset)
 
 
 def alone(call: Call, count: int) -> float:
