@@ -87,6 +87,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 def _run(loop: _Loop) -> None:
     """The thread."""
+    sys.settrace(threading.gettrace())  # debuggers see it like any other
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
