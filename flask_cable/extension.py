@@ -13,8 +13,9 @@ from .calls import seal_session
 from .cli import cable_commands
 from .config import KEYS, Config
 from .core.connection import Connection
-from .core.names import Group, Unique
+from .core.group import Group
 from .core.registry import disconnect_each
+from .core.unique import Unique
 from .endpoints.behaviour import Behaviour
 from .endpoints.channels import Channel
 from .endpoints.push import BUILT_IN

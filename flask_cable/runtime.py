@@ -25,14 +25,15 @@ from .core.connection import Connection
 from .core.debounce import Debounce
 from .core.drain import CODE, REASON, Drain
 from .core.executor import Executor
+from .core.group import Group
 from .core.handler import Handler, Rate, StreamLimits
 from .core.heartbeat import IdleWatch, Liveness
 from .core.hub import Hub
 from .core.lease import Lease
-from .core.names import Group, Unique
 from .core.outage import Outage
 from .core.registry import Registry
 from .core.rounds import Rounds
+from .core.unique import Unique
 from .endpoints.channels import ChannelsHandler
 from .endpoints.push import PagesHandler
 from .errors import BusError

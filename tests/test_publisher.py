@@ -16,10 +16,11 @@ from support.wire import eventually
 from flask_cable import Publisher, errors
 from flask_cable.core.connection import Connection
 from flask_cable.core.executor import ManualExecutor
+from flask_cable.core.group import Group
 from flask_cable.core.hub import Hub
 from flask_cable.core.lease import Lease
-from flask_cable.core.names import Group, Unique
 from flask_cable.core.registry import Registry
+from flask_cable.core.unique import Unique
 from flask_cable.errors import BusError, ConfigError, EncodeError
 from flask_cable.pubsub import BusOptions, NetworkPubSub, open_pubsub
 

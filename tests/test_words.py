@@ -60,7 +60,15 @@ FOREIGN: dict[str, tuple[str, tuple[str, ...]]] = {
     "room": ("stream", SOCKET_IO),
     "group": (
         "stream, or names.Group",
-        ("core/names.py", "endpoints/behaviour.py", "runtime.py", "extension.py", "publisher.py", "cli.py"),
+        (
+            "core/names.py",
+            "core/group.py",
+            "endpoints/behaviour.py",
+            "runtime.py",
+            "extension.py",
+            "publisher.py",
+            "cli.py",
+        ),
     ),
     "broadcasting": ("stream", ("streams.py", "signals.py", "endpoints/channels/*", "broadcasting/*")),
     # hub: this process's stream -> subscribers

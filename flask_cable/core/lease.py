@@ -1,7 +1,7 @@
 """Lease: as long as a process says so again and again, what it owns among the others is its own.
 
 A process that dies says nothing more, and everything that it owned is free when the lease runs out. One
-that was only out of reach says it all again. Knows no store; asked by ``names.py``.
+that was only out of reach says it all again. Knows no store; asked by ``unique.py`` and ``group.py``.
 """
 
 from __future__ import annotations
