@@ -23,6 +23,7 @@ from .model import (
     broadcast_refresh,
     broadcaster_of,
     is_suppressed,
+    says_itself,
     streams_of,
 )
 
@@ -57,6 +58,8 @@ class Change:
 
     def streams(self) -> list[str]:
         """The streams that are to hear of it."""
+        if says_itself(self.record):
+            self.announce()
         if self.announcements is not None:
             return [stream for stream, _ in self.announcements]
         return attempt(self.record, streams_of, self.record) or []

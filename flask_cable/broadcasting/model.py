@@ -208,9 +208,14 @@ def is_suppressed(record: Broadcastable) -> bool:
 
 def is_announced(record: Any) -> bool:
     """Whether a record's changes are told of after a commit."""
-    return isinstance(record, Broadcastable) and not (
-        record.broadcasts_to is None and record.broadcasts_refreshes_to is None
+    return isinstance(record, Broadcastable) and (
+        record.broadcasts_to is not None or record.broadcasts_refreshes_to is not None or says_itself(record)
     )
+
+
+def says_itself(record: Broadcastable) -> bool:
+    """Whether a record's class has a ``broadcasts_on`` of its own."""
+    return type(record).broadcasts_on is not Broadcastable.broadcasts_on
 
 
 def streams_of(record: Broadcastable) -> list[str]:

@@ -247,7 +247,9 @@ def test_a_class_may_say_itself_what_is_told() -> None:
             yield "log", {"action": change}
             yield self, {"action": "refresh", "method": "morph"}
 
-    pending = Pending(10)
-    pending.add("root", Change(Own(5), DELETED))
+    pending = Pending(1)
+    for number in (5, 6):
+        pending.add("root", Change(Own(number), DELETED))
+    pending.trim("root")
     committed(pending)
-    assert LOG.said == ["log: deleted", "Own:5: refresh"]
+    assert LOG.said == ["log: deleted", "Own:5: refresh", "log: refresh"]

@@ -90,6 +90,14 @@ class Morphing(Broadcastable, Base):
         return self.text
 
 
+class Own(Broadcastable, Base):
+    __tablename__ = "own"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+    def broadcasts_on(self, change: str) -> Any:
+        return [("own", {"action": f"{change} {self.id}"})]
+
+
 class Quiet(Broadcastable, Base):
     __tablename__ = "quiet"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -479,6 +487,12 @@ def test_a_method_may_leave_a_record_out(session: Session, client: CableClient) 
     record.is_draft = False
     session.commit()
     assert [message["action"] for message in client.broadcasts("morphings")] == ["replace"]
+
+
+def test_a_model_may_say_itself_what_is_told(session: Session, client: CableClient) -> None:
+    session.add(Own(id=1))
+    session.commit()
+    assert client.broadcasts("own") == [{"action": "created 1"}]
 
 
 def test_refreshes_are_put_together(app: Flask, session: Session, client: CableClient) -> None:
