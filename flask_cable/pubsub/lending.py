@@ -15,6 +15,9 @@ from typing import Generic, Protocol, TypeVar
 
 from ..errors import BusError
 
+REST = 60.0
+"""Seconds after which an idle connection is not lent again: who knows whether it was cut without a word."""
+
 
 class Refused(Exception):
     """The server's answer is an error; the connection is as good as before."""
@@ -56,7 +59,7 @@ class Lender(Generic[AnyLent]):
     def _make(self) -> None:
         self._pid = os.getpid()
         self._free = threading.Semaphore(self._size)
-        self._idle: list[AnyLent] = []
+        self._idle: list[tuple[AnyLent, float]] = []
 
     @contextmanager
     def borrowed(self) -> Iterator[tuple[AnyLent, float]]:
@@ -88,15 +91,15 @@ class Lender(Generic[AnyLent]):
             raise
         finally:
             if is_good:
-                self._idle.append(connection)
+                self._idle.append((connection, time.monotonic()))
             else:
                 connection.close()
 
     def _take(self) -> AnyLent | None:
         while self._idle:
             with suppress(IndexError):  # another thread was faster
-                connection = self._idle.pop()
-                if not connection.is_stale:
+                connection, since = self._idle.pop()
+                if time.monotonic() - since < REST and not connection.is_stale:
                     return connection
                 connection.close()
         return None
@@ -105,7 +108,7 @@ class Lender(Generic[AnyLent]):
         """Close what is idle; whoever calls again has it opened again."""
         while self._pid == os.getpid() and self._idle:
             with suppress(IndexError):
-                self._idle.pop().close()
+                self._idle.pop()[0].close()
 
 
 def is_ready(fileno: int, events: int, seconds: float) -> bool:

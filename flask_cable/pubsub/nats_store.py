@@ -83,9 +83,20 @@ class NatsStore(Store):
         """Await something on the thread, until the time is up."""
         deadline = time.monotonic() + self._timeout
         try:
-            return self._connected(deadline).call(coroutine, deadline - time.monotonic())
+            line = self._connected(deadline)
+            try:
+                return line.call(coroutine, deadline - time.monotonic())
+            except (TimeoutError, asyncio.TimeoutError):
+                self._drop(line)
+                raise
         except (OSError, JetStreamError, asyncio.TimeoutError, library().errors.Error) as error:
-            raise BusError(f"{self._name}: {error}") from error
+            raise BusError(f"{self._name}: {error or 'no answer in time'}") from error
+
+    def _drop(self, line: NatsLine) -> None:
+        """Give up a connection that is silent: it may have been cut without a word."""
+        if self._line is line:
+            self._line = None
+        line.post(line.client.close)
 
     def _connected(self, deadline: float) -> NatsLine:
         if self._pid != os.getpid():  # the parent's connection is not ours to use, nor to close

@@ -18,6 +18,9 @@ Row = tuple[bytes | None, ...]
 
 NO_TABLE = "42P01"
 
+OURS = {"application_name": "flask-cable", "keepalives_idle": 30, "keepalives_interval": 10}
+"""What holds unless the URL says otherwise."""
+
 SETTINGS = (
     "SET client_min_messages = warning; SET bytea_output = hex; SET client_encoding = 'UTF8'; "
     "SET default_transaction_isolation = 'read committed'; "
@@ -230,7 +233,7 @@ def _poll_status(pg: Any) -> int:
 def _conninfos(url: str) -> list[str]:
     """One for each address. libpq would look hosts up itself, and nobody would work meanwhile."""
     conninfo = library().conninfo
-    given: dict[str, Any] = {"application_name": "flask-cable", **conninfo.conninfo_to_dict(url)}
+    given: dict[str, Any] = {**OURS, **conninfo.conninfo_to_dict(url)}
     if not given.get("host") or given.get("hostaddr"):
         return [conninfo.make_conninfo("", **given)]
     hosts = str(given["host"]).split(",")

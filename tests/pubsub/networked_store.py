@@ -15,6 +15,7 @@ import pytest
 from pubsub.networked import opened, options
 from pubsub.test_store import LEASE, StoreContract, together
 from support.backends import Backend
+from support.proxy import Proxy
 from support.servers import TESTS, free_port
 from support.wire import eventually
 
@@ -97,6 +98,18 @@ class NetworkStoreContract(StoreContract):
             backend.start()
         eventually(lambda: beats(bus.store), "the node beats again")
         assert bus.store.claim("boss", "a:1") == "a:1"
+
+    def test_a_line_that_is_cut_without_a_word_is_replaced(
+        self, backend: Backend, bus: NetworkPubSub
+    ) -> None:
+        bus.store.put("k", "text", LEASE)
+        with Proxy(backend.port) as proxy:
+            url = backend.url.replace(f":{backend.port}", f":{proxy.port}")
+            for other in opened(url, bus.options):
+                assert other.store.get("k") == "text"
+                proxy.freeze()
+                failure(other.store)
+                assert other.store.get("k") == "text"
 
     def test_an_error_tells_the_server_and_no_password(self, backend: Backend) -> None:
         parts = urlsplit(backend.url)

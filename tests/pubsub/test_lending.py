@@ -11,6 +11,7 @@ import time
 import pytest
 
 from flask_cable.errors import BusError
+from flask_cable.pubsub import lending
 from flask_cable.pubsub.lending import Lender, Refused, is_ready
 
 
@@ -121,6 +122,16 @@ def test_who_cannot_connect_gives_his_place_back(lender: Lender[Line], exchange:
 def test_an_idle_one_that_was_hung_up_is_replaced(lender: Lender[Line], exchange: Exchange) -> None:
     with lender.borrowed() as (line, _):
         line.is_stale = True
+    with lender.borrowed() as (line, _):
+        assert (line, exchange.opened[0].closed) == (exchange.opened[1], True)
+
+
+def test_one_that_was_idle_for_long_is_replaced(
+    lender: Lender[Line], exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lender.borrowed():
+        pass
+    monkeypatch.setattr(lending, "REST", 0.0)
     with lender.borrowed() as (line, _):
         assert (line, exchange.opened[0].closed) == (exchange.opened[1], True)
 
