@@ -22,7 +22,7 @@ from .endpoints.push import BUILT_IN
 from .endpoints.socketio import Settings, SocketIOHandler, SocketIOServer
 from .errors import ConfigError, NotReady
 from .health import add_health
-from .pages import cable_is_socket, names_of, socket_connection_id
+from .pages import cable_is_socket, socket_connection_id
 from .protocols.serializers import is_serializer
 from .protocols.turbo import dom_id, message
 from .pubsub import PubSub, adapter_of
@@ -345,7 +345,7 @@ class Cable:
             EncodeError: the message has no JSON form; nothing was sent.
             BusError: the server behind the adapter or the store did not answer.
         """
-        self._state().pages.push(message, names_of(streams))
+        self._state().pages.pusher.push(message, *streams)
 
     def push_to(self, digest: str, message: Any, stream: Any) -> None:
         """Push to the page of this ``socket.digest`` alone, as if by ``stream``, which it need not hear.
@@ -354,7 +354,7 @@ class Cable:
             EncodeError: the message has no JSON form; nothing was sent.
             BusError: the server behind the adapter or the store did not answer.
         """
-        self._state().pages.push_to(digest, message, stream_key(stream))
+        self._state().pages.pusher.push_to(digest, message, stream)
 
     def broadcast_refresh(self, stream: Any, *, method: str | None = None, scroll: str | None = None) -> None:
         """Let the pages that hear ``stream`` load themselves again, but for the one whose request this is.

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Request, Response, after_this_request, has_request_context, request, session
@@ -20,7 +19,7 @@ from .core.connection import Connection
 from .endpoints.push import Order, PagesHandler, Place, Record, serving
 from .errors import NotReady, TooMany
 from .marking import keep_out_of_caches, mark
-from .streams import stream_key
+from .streams import stream_names
 from .templating import state_of_current_app
 
 if TYPE_CHECKING:
@@ -51,22 +50,6 @@ def digest_of(secret: bytes, connection_id: str | None, key: str | None) -> str:
     if not connection_id or not key:
         return ""
     return hmac.new(secret, f"{key}:{connection_id}".encode(), hashlib.sha256).hexdigest()
-
-
-def names_of(streams: tuple[Any, ...]) -> list[str]:
-    """The names of streams, models' too; lists are taken apart. Raises ``ValueError`` for none."""
-    names = list(dict.fromkeys(_flat(streams)))
-    if not names:
-        raise ValueError("name at least one stream")
-    return names
-
-
-def _flat(streams: Any) -> Iterator[str]:
-    for one in streams:
-        if isinstance(one, (list, tuple, set, frozenset)):
-            yield from _flat(one)
-        else:
-            yield stream_key(one)
 
 
 class PageSocket:
@@ -103,7 +86,7 @@ class PageSocket:
             TooMany: more than CABLE_MAX_STREAMS.
             BusError: the server behind the store did not answer.
         """
-        names = names_of(streams)
+        names = stream_names(*streams)
         limit = self._pages.limits.streams
         if len(names) > limit:
             raise TooMany(f"CABLE_MAX_STREAMS: a page hears {limit} at most")
@@ -116,7 +99,7 @@ class PageSocket:
             ValueError: no stream is named.
             BusError: the server behind the store did not answer.
         """
-        self._change({}, names_of(streams))
+        self._change({}, stream_names(*streams))
 
     def push(self, message: Any, *streams: Any) -> None:
         """Push any JSON value to every page that hears one of these streams, this one included.
@@ -130,7 +113,7 @@ class PageSocket:
             EncodeError: the message has no JSON form; nothing was sent.
             BusError: the server behind the adapter or the store did not answer.
         """
-        self._pages.push(message, names_of(streams))
+        self._pages.pusher.push(message, *streams)
 
     @property
     def _pages(self) -> PagesHandler:

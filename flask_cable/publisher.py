@@ -13,6 +13,7 @@ from typing import Any
 from .core.hub import message_of, packet_of
 from .core.names import GROUP, NAME, key_of, letter_to, stream_of
 from .core.registry import CONTROL, order_of
+from .endpoints.push import Ledger, Patience, Pusher
 from .endpoints.socketio import Log, SocketIOServer, speak_from_outside
 from .errors import ConfigError, EncodeError
 from .pubsub import BusOptions, PubSub, open_pubsub
@@ -32,6 +33,8 @@ class Publisher:
         timeout: seconds that the server gets to take a message.
         buffer: messages that are kept while the server is away, instead of failing.
         dumps: encodes messages as JSON text.
+        pages: how long and how much is kept for pages: their CABLE_SOCKET_WAIT_SECONDS,
+            CABLE_SOCKET_RESUME_SECONDS and CABLE_SOCKET_BUFFER.
 
     Raises:
         ConfigError: the URL is wrong, or names an adapter that stays in its process.
@@ -46,6 +49,7 @@ class Publisher:
         timeout: float = 5.0,
         buffer: int = 0,
         dumps: Callable[[Any], str] | None = None,
+        pages: tuple[float, float, int] = Patience(),
     ) -> None:
         if isinstance(url, str):
             secrets = (secret,) if isinstance(secret, (str, bytes)) else tuple(secret or ())
@@ -56,6 +60,7 @@ class Publisher:
             )
         self._bus = url
         self._dumps = dumps or _dumps
+        self._patience = Patience(*pages)
 
     def broadcast(self, stream: Any, message: Any, coder: Coder | None = None) -> None:
         """Send ``message`` to everybody who hears ``stream``; see ``Cable.broadcast``.
@@ -66,6 +71,27 @@ class Publisher:
         """
         text = self._encode(message) if coder is None else coder.encode(message)
         self._bus.publish(stream_key(stream), message_of(text, raw=coder is not None))
+
+    def push(self, message: Any, *streams: Any) -> None:
+        """Push to every page that hears one of these streams; see ``Cable.push``.
+
+        Raises:
+            ValueError: no stream is named.
+            BusError: the server did not answer, or take it, in time.
+            EncodeError: the message has no JSON form; nothing was sent.
+        """
+        self._pusher().push(message, *streams)
+
+    def push_to(self, digest: str, message: Any, stream: Any) -> None:
+        """Push to one page; see ``Cable.push_to``. Raises as ``push`` does."""
+        self._pusher().push_to(digest, message, stream)
+
+    def _pusher(self) -> Pusher:
+        ledger = Ledger(self._bus.store, self._patience)
+        return Pusher(ledger, self._encode, self._publish_raw)
+
+    def _publish_raw(self, stream: str, text: str) -> None:
+        self._bus.publish(stream, message_of(text, raw=True))
 
     def send_message(self, name: Any, message: Any, scope: Any = None) -> bool:
         """Send a message to who has a unique name; see ``Unique.send_message``.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 RESERVED = "flask_cable/"
@@ -61,6 +62,26 @@ def broadcasting_for(*parts: Any) -> str:
 def underscored(name: str) -> str:
     """``UserChat`` -> ``user_chat``."""
     return _WORD_START.sub("_", name).lower()
+
+
+def stream_names(*streams: Any) -> list[str]:
+    """The names of several streams, each once; lists and tuples are taken apart.
+
+    Raises:
+        ValueError: none is named, or one is blank.
+    """
+    names = list(dict.fromkeys(_names(streams)))
+    if not names:
+        raise ValueError("name at least one stream")
+    return names
+
+
+def _names(streams: Iterable[Any]) -> Iterator[str]:
+    for one in streams:
+        if isinstance(one, (list, tuple, set, frozenset)):
+            yield from _names(one)
+        else:
+            yield stream_key(one)
 
 
 def channel_name(name: str) -> str:

@@ -26,6 +26,7 @@ OURS: dict[str, set[str]] = {
     "fibers": {"core.executor"},
     "publisher": {
         *("core.hub", "core.names", "core.registry", "errors", "pubsub", "streams"),
+        "endpoints.push",
         "endpoints.socketio",  # what emits from outside is encoded outside
     },
     "transports": {"transports", "core", "protocols", "errors"},

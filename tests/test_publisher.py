@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -74,6 +75,31 @@ class Shouting:
 
     def decode(self, text: str) -> Any:
         return text
+
+
+def test_pages_are_pushed_to_and_what_is_pushed_waits_for_them(backend: Backend) -> None:
+    bus = open_pubsub(backend.url, BusOptions())
+    heard: list[tuple[str, str]] = []
+    live = [threading.Event() for _ in range(3)]
+    addresses = ("flask_cable/page/Post:7", "flask_cable/pages", "flask_cable/page@digest")
+    for address, event in zip(addresses, live, strict=True):
+        bus.subscribe(address, partial(lambda *heard_at: heard.append(heard_at), address), event.set)
+    assert all(event.wait(5) for event in live)
+    with Publisher(backend.url, pages=(60, 60, 2)) as publisher:
+        for n in range(3):
+            publisher.push(n, Post())
+        publisher.push({"a": "\u00e9"}, "a", "b*")
+        publisher.push_to("digest", None, "me")
+        with pytest.raises(EncodeError):
+            publisher.push(object(), "a")
+    eventually(lambda: len(heard) == 5, "all are heard")
+    assert [message.partition("|")[2].partition("|")[2] for address, message in heard] == [
+        *("0", "1", "2"),
+        '["a", "b*"]\n{"a":"\u00e9"}',
+        '"me"\nnull',
+    ]
+    assert [line.text for line in bus.store.last(addresses[0], 9)] == ["1", "2"]
+    bus.stop()
 
 
 def test_names_and_groups_are_reached(backend: Backend, house: House) -> None:

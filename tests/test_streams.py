@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from flask_cable.streams import JsonCoder, broadcasting_for, channel_name, stream_key
+from flask_cable.streams import JsonCoder, broadcasting_for, channel_name, stream_key, stream_names
 
 
 @dataclass
@@ -61,6 +61,15 @@ def test_the_parts_of_a_name_are_joined() -> None:
     assert broadcasting_for("chat", Post(7), 3) == "chat:Post:7:3"
     with pytest.raises(ValueError, match="at least one part"):
         broadcasting_for()
+
+
+def test_several_names_are_taken_apart_and_told_once() -> None:
+    assert stream_names("a", ["b", (Post(7), {"c"})], "a") == ["a", "b", "Post:7", "c"]
+    for nothing in ((), ([],), ([(), []],)):
+        with pytest.raises(ValueError, match="at least one stream"):
+            stream_names(*nothing)
+    with pytest.raises(ValueError, match="blank"):
+        stream_names("a", " ")
 
 
 def test_a_channels_prefix_is_its_name_in_small_letters() -> None:

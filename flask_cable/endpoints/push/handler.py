@@ -21,10 +21,10 @@ from ...errors import BusError, CommandError, MalformedMessage, TooMany, Unknown
 from ...protocols.frames import Frame
 from ...protocols.push import EXPIRED, Message, PageProtocol
 from ...signals import broadcasting, command_failed
-from .ledger import SHARED, Ledger, Order, Place, Record, address, address_of
-from .lines import alone_line, shared_line
+from .ledger import Ledger, Order, Place, Record, address_of
+from .lines import CLAIM, ORDER
 from .page import Page
-from .patterns import is_pattern
+from .pusher import Pusher
 from .streams import PageStreams, page_of
 
 logger = logging.getLogger("flask_cable")
@@ -35,6 +35,9 @@ Call = Callable[[Connection, Message], dict[str, Any]]
 
 CALL, PING = BUILT_IN = ("call-route", "ping")
 PONG = {"status": 200, "headers": {}, "body": "pong"}
+
+PATIENCE = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
+"""Seconds between looks for what a page's last socket has written in the end; it may have crashed."""
 
 RENEWAL = 60.0
 """Seconds between two writings of the record of a page that is there."""
@@ -85,7 +88,9 @@ class PagesHandler(Handler):
         self.ledger = ledger
         self.call = call
         self.limits = PageLimits()
-        self.streams = PageStreams(self.hub, protocol, ledger, self._ordered)
+        self.streams = PageStreams(self.hub, protocol, ledger, self._ordered, self._claimed)
+        encode = partial(_encode, protocol)
+        self.pusher = Pusher(ledger, encode, self._broadcast, self._pushed)
 
     # A page's socket comes.
 
@@ -95,13 +100,16 @@ class PagesHandler(Handler):
         else:
             self._loaded(connection)
 
-    def _load(self, connection: Connection) -> None:
+    def _load(self, connection: Connection, attempt: int = 0) -> None:
         """Find out what the page is to hear, once no order to it can be missed."""
         if connection.closed:
             return
         page = page_of(connection)
         try:
-            places = self._recall(page)
+            record = self.ledger.read(page.digest)
+            if record is not None and record.is_connected and attempt < len(PATIENCE):
+                return self._take_over(connection, attempt)
+            places = self._recall(page, record)
             if page.known:
                 self.streams.catch_up_alone(connection, page.alone.after)
         except BusError as error:
@@ -110,9 +118,26 @@ class PagesHandler(Handler):
         self._hear(connection, places)
         self._loaded(connection)
 
-    def _recall(self, page: Page) -> dict[str, Place]:
+    def _take_over(self, connection: Connection, attempt: int) -> None:
+        """The page has another socket, or had one until now: that is to write down what it has heard."""
+        again = partial(connection.post, self._load, connection, attempt + 1)
+        if attempt:
+            self.executor.later(PATIENCE[attempt], again)
+        else:
+            self._broadcast(address_of(page_of(connection).digest), f"{CLAIM}|{self._turn(connection)}")
+            self.executor.submit(again)
+
+    def _claimed(self, connection: Connection, turn: str) -> None:
+        """Its page has a newer socket, or claims so."""
+        if turn != self._turn(connection) and page_of(connection).loaded:
+            self.executor.submit(self._hand_over, connection)
+
+    def _hand_over(self, connection: Connection) -> None:
+        self._part(connection)
+        connection.disconnect("replaced", reconnect=False)
+
+    def _recall(self, page: Page, record: Record | None) -> dict[str, Place]:
         """What is written of a page, and what it has been ordered since. Raises ``BusError``."""
-        record = self.ledger.read(page.digest)
         orders = self.ledger.orders(page.digest, record.orders if record else -1)
         page.known = bool(record or orders) and orders is not None
         if not page.known:
@@ -169,7 +194,7 @@ class PagesHandler(Handler):
     def _note(self, connection: Connection) -> None:
         """Write what a page hears, for the time after a crash: then it hears on from whenever it is back."""
         page, patience = page_of(connection), self.ledger.patience
-        if not page.known or connection.closed or not patience.resume:
+        if not page.known or page.gone or connection.closed or not patience.resume:
             return
         record = Record(dict.fromkeys(page.hearings), None, page.orders, self._turn(connection))
         try:
@@ -188,6 +213,8 @@ class PagesHandler(Handler):
     def _part(self, connection: Connection) -> None:
         """Write up to where a page has heard; unless it has another socket by now, which writes its own."""
         page = page_of(connection)
+        if page.gone:
+            return
         places, own = self.streams.leave_all(connection)
         if not page.known:
             return
@@ -329,30 +356,16 @@ class PagesHandler(Handler):
         connection.send(self.protocol.disconnect(reason, reconnect))
         return True
 
-    def push(self, message: Any, streams: Sequence[str]) -> None:
-        """Push to every page that hears one of these streams, once. Raises ``EncodeError``, ``BusError``."""
-        body = self.protocol.json.encode(message).decode()
-        names = list(dict.fromkeys(streams))
-        for name in names:
-            self.tell(broadcasting, stream=name, text=body)
-        if len(names) == 1 and not is_pattern(names[0]):
-            self._send_out(address(names[0]), body)
-        else:
-            self._send_out(SHARED, shared_line(names, body))
-
-    def push_to(self, digest: str, message: Any, stream: str) -> None:
-        """Push to one page, whatever it hears. Raises ``EncodeError``, ``BusError``."""
-        body = self.protocol.json.encode(message).decode()
-        self._send_out(address_of(digest), alone_line(stream, body), "p")
-
-    def _send_out(self, log: str, line: str, kind: str = "") -> None:
-        offset = self.ledger.keep(log, line)
-        self.hub.broadcast(log, f"{kind}{offset}|{line}", raw=True)
-
     def order(self, digest: str, order: Order) -> None:
         """Change what a page hears, wherever its socket is and whenever it comes. Raises ``BusError``."""
         offset = self.ledger.order(digest, order)
-        self.hub.broadcast(address_of(digest), f"o{offset}|{order.encode()}", raw=True)
+        self._broadcast(address_of(digest), f"{ORDER}{offset}|{order.encode()}")
+
+    def _broadcast(self, log: str, text: str) -> None:
+        self.hub.broadcast(log, text, raw=True)
+
+    def _pushed(self, stream: str, body: str) -> None:
+        self.tell(broadcasting, stream=stream, text=body)
 
 
 class Renewal(Rounds):
@@ -364,6 +377,10 @@ class Renewal(Rounds):
 
     def visit(self, due: list[Connection]) -> None:
         self.executor.submit(self._handler.renew, due)
+
+
+def _encode(protocol: PageProtocol, message: Any) -> str:
+    return protocol.json.encode(message).decode()
 
 
 @contextmanager

@@ -80,6 +80,11 @@ class Record(NamedTuple):
     orders: int = -1
     turn: str = ""
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection wrote this that has not said where it was in the end."""
+        return bool(self.turn) and self.own is None
+
     def encode(self) -> str:
         return json.dumps(self)
 

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from .patterns import Patterns
 
+PUSH, ORDER, CLAIM = "poc"
+"""What is said to one page alone: a push, a change of what it hears, or that it has a newer socket."""
+
 
 def shared_line(streams: Sequence[str], body: str) -> str:
     """A push to several streams, or to those that match."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from ...core.connection import Connection
 from ...core.hub import Hub
 from ...errors import BusError
 from ...protocols.push import PageProtocol
 from .ledger import SHARED, Ledger, Place, address, address_of
-from .lines import alone_of, shared_of
+from .lines import CLAIM, ORDER, alone_of, shared_of
 from .page import Hearing, Page, Push
 from .patterns import Patterns
 
@@ -23,6 +24,7 @@ logger = logging.getLogger("flask_cable")
 
 Ready = Callable[[], object]
 OnOrder = Callable[[Connection, int, str], object]
+OnClaim = Callable[[Connection, str], object]
 
 
 class _Audience:
@@ -70,6 +72,7 @@ class PageStreams:
 
     Args:
         on_order: called at home with a connection, an order's offset and its text.
+        on_claim: called at home with a connection, and with what claims to be its page's newer one.
         most_bytes: how much of what was kept one page is sent, the newest.
         most_held: how many pushes are held back for a page and a stream; past it the page is too slow.
     """
@@ -80,6 +83,7 @@ class PageStreams:
         protocol: PageProtocol,
         ledger: Ledger,
         on_order: OnOrder,
+        on_claim: OnClaim,
         *,
         most_bytes: int = 2**19,
         most_held: int = 10_000,
@@ -89,6 +93,7 @@ class PageStreams:
         self._protocol = protocol
         self._ledger = ledger
         self._on_order = on_order
+        self._on_claim = on_claim
         self._most_bytes = most_bytes
         self._most_held = most_held
         self._alone: dict[str, _Audience] = {}
@@ -174,15 +179,20 @@ class PageStreams:
             self._hand(connection, hearing, push)
 
     def _heard_alone(self, audience: _Audience, text: str) -> None:
-        offset, _, line = text[1:].partition("|")
-        if text[0] == "o":
-            for connection in list(audience.hearings):
-                self._on_order(connection, int(offset), line)
-            return
+        kind, (offset, _, line) = text[0], text[1:].partition("|")
+        if kind == CLAIM:
+            return self._each(audience, self._on_claim, line)
+        if kind == ORDER:
+            return self._each(audience, self._on_order, int(offset), line)
         audience.last = max(audience.last, int(offset))
         push = Push(int(offset), self._protocol.push(*alone_of(line)))
         for connection, hearing in list(audience.hearings.items()):
             self._hand(connection, hearing, push)
+
+    @staticmethod
+    def _each(audience: _Audience, call: Callable[..., object], *args: Any) -> None:
+        for connection in list(audience.hearings):
+            call(connection, *args)
 
     def _heard_shared(self, text: str) -> None:
         place, _, line = text.partition("|")

@@ -129,6 +129,11 @@ class Process:
         connection.handle_open()
         return Peer(connection, transport)
 
+    def crash(self) -> None:
+        """Be gone without a word: nothing is heard here any more."""
+        for audience in self.hub._streams.values():
+            self.world.bus.unsubscribe(audience.subscription)
+
     # What requests do.
 
     def render(self, *streams: str, digest: str = "page") -> None:
@@ -145,7 +150,7 @@ class Process:
         self.handler.order(digest, Order({}, list(streams)))
 
     def push(self, message: Any, *streams: str) -> None:
-        self.handler.push(message, streams)
+        self.handler.pusher.push(message, *streams)
 
 
 class World:

@@ -10,7 +10,7 @@ import pytest
 from flask_cable.core.connection import Connection
 from flask_cable.core.heartbeat import Liveness
 from flask_cable.endpoints.push import PageLimits, Renewal, serving
-from flask_cable.endpoints.push.handler import RENEWAL
+from flask_cable.endpoints.push.handler import PATIENCE, RENEWAL
 from flask_cable.endpoints.push.ledger import ORDERS
 from flask_cable.errors import EncodeError
 
@@ -163,20 +163,20 @@ class TestAlone:
         here.render("a")
         here.render("a", digest="other")
         page, other = there.connect(), there.connect("other")
-        here.handler.push_to("page", {"n": 1}, "private")
+        here.handler.pusher.push_to("page", {"n": 1}, "private")
         assert (page.received, other.received) == ([{"payload": {"n": 1}, "channel": "private"}], [])
 
     def test_before_its_socket_comes_and_while_it_is_away(self, here: Process, there: Process) -> None:
         here.render()
-        here.handler.push_to("page", 1, "me")
+        here.handler.pusher.push_to("page", 1, "me")
         page = here.connect()
-        here.handler.push_to("page", 2, "me")
+        here.handler.pusher.push_to("page", 2, "me")
         page.leave()
-        here.handler.push_to("page", 3, "me")
+        here.handler.pusher.push_to("page", 3, "me")
         assert (page.payloads, there.connect().payloads) == ([1, 2], [3])
 
     def test_to_nobody_is_fine(self, here: Process) -> None:
-        here.handler.push_to("nobody", 1, "me")
+        here.handler.pusher.push_to("nobody", 1, "me")
 
     def test_no_pattern_reaches_what_is_for_one_alone(self, here: Process) -> None:
         here.render()
@@ -236,7 +236,9 @@ class TestReconnecting:
         here.render("a")
         here.connect()
         here.push(1, "a")
+        here.crash()
         page = there.connect()
+        here.executor.advance(sum(PATIENCE))
         there.push(2, "a")
         assert (page.payloads, page.streams) == ([2], ["a"])
 
@@ -244,21 +246,11 @@ class TestReconnecting:
         here.render("a", "b")
         here.connect()
         here.unsubscribe("a")
+        here.crash()
         here.executor.advance(200)
-        assert there.connect().streams == ["b"]
-
-    def test_a_socket_that_goes_late_spoils_nothing(self, here: Process, there: Process) -> None:
-        """A half-open one is noticed long after the page is back."""
-        here.render("a", "b")
-        lost = here.connect()
         page = there.connect()
-        there.unsubscribe("a")
-        there.push(1, "b")
-        lost.leave()
-        page.leave()
-        here.push(2, "b")
-        again = here.connect()
-        assert (again.streams, again.payloads) == (["b"], [2])
+        here.executor.advance(sum(PATIENCE))
+        assert page.streams == ["b"]
 
     def test_a_page_that_leaves_before_it_is_looked_up_stays_as_it_was(self) -> None:
         world = World(SlowBus())
@@ -298,13 +290,114 @@ class TestReconnecting:
         assert (counted, here.registry.taken) == ([1], 0)
 
 
+class TestTakingOver:
+    """A page has one socket: the newest. The other one is half-open, or somebody has the page twice."""
+
+    def test_nothing_is_lost_or_doubled_in_between(self, here: Process, there: Process) -> None:
+        here.render("a", "b")
+        old = here.connect()
+        here.push(1, "a")
+        new = there.connect()
+        there.push(2, "a")
+        here.push(3, "b*")
+        assert (old.payloads, new.payloads) == ([1], [2, 3])
+
+    def test_the_old_one_is_told_to_stay_away(self, here: Process) -> None:
+        left: list[Connection] = []
+        here.registered.hooks["leave"].append(left.append)
+        here.render("a")
+        old, new = here.connect(), here.connect()
+        assert old.received == [{"type": "disconnect", "reason": "replaced", "reconnect": False}]
+        assert old.transport.closed_with == (1000, "")
+        assert left == [old.connection]
+        assert new.transport.closed_with is None
+
+    def test_a_slow_handler_of_the_old_one_does_not_hold_it_up(
+        self, here: Process, there: Process
+    ) -> None:
+        here.render("a")
+        old = here.connect()
+        seen: list[Any] = []
+        here.registered.actions["slow"] = lambda *_: seen.append(there.connect())
+        old.say(action="slow")
+        there.push(1, "a")
+        assert (old.payloads, seen[0].payloads) == ([], [1])
+
+    def test_one_that_has_just_gone_may_still_be_writing(self, here: Process, there: Process) -> None:
+        here.render("a")
+        page = here.connect()
+        here.push(1, "a")
+        record = here.ledger.read("page")
+        page.leave()
+        written = here.ledger.read("page")
+        assert record is not None
+        assert written is not None
+        here.ledger.write("page", record, 60)  # as if it had not yet
+        again = there.connect()
+        there.push(2, "a")
+        here.executor.advance(PATIENCE[1])
+        assert again.streams == []
+        here.ledger.write("page", written, 60)
+        here.executor.advance(sum(PATIENCE))
+        assert again.payloads == [2]
+
+    def test_one_that_goes_late_spoils_nothing(self, here: Process, there: Process) -> None:
+        """It was cut off from the others when the page came back."""
+        here.render("a", "b")
+        lost = here.connect()
+        here.crash()
+        page = there.connect()
+        here.executor.advance(sum(PATIENCE))
+        there.unsubscribe("a")
+        there.push(1, "b")
+        lost.leave()
+        page.leave()
+        there.push(2, "b")
+        again = there.connect()
+        assert (again.streams, again.payloads) == (["b"], [2])
+
+    def test_what_it_is_ordered_and_asked_meanwhile_waits(self, here: Process, there: Process) -> None:
+        there.registered.actions["do"] = lambda *_: "done"
+        here.render("a")
+        here.connect()
+        here.crash()
+        page = there.connect()
+        there.subscribe("b")
+        page.say(id=1, action="do")
+        assert (page.received, page.streams) == ([], [])
+        here.executor.advance(sum(PATIENCE))
+        assert (page.streams, page.received[-1]["body"]) == (["a", "b"], "done")
+
+    def test_who_leaves_meanwhile_is_gone(self, here: Process, there: Process) -> None:
+        here.render("a")
+        here.connect()
+        here.crash()
+        there.connect().leave()
+        here.executor.advance(sum(PATIENCE))
+        assert there.handler.streams._streams == {}
+
+    def test_two_that_come_at_once_do_not_send_each_other_away(self) -> None:
+        world = World(SlowBus())
+        here = world.start()
+        here.render("a")
+        pages = here.connect(), here.connect()
+        world.bus.confirm()  # type: ignore[attr-defined]
+        world.executor.advance(sum(PATIENCE))
+        world.bus.confirm()  # type: ignore[attr-defined]
+        here.push(1, "a")
+        assert [1] in [page.payloads for page in pages]
+
+
 class TestRenewal:
     def test_a_page_that_stays_is_known_after_a_crash(self, here: Process, there: Process) -> None:
         here.handler.watches = [Renewal(here.executor, here.handler)]
         here.render("a")
         here.connect()
         here.executor.advance(3600)
-        assert there.connect().streams == ["a"]
+        here.crash()
+        page = there.connect()
+        here.executor.advance(sum(PATIENCE))
+        assert page.streams == ["a"]
 
     def test_without_it_it_would_not_be(self, here: Process, there: Process) -> None:
         here.handler.watches = [Liveness(here.executor, 60)]
@@ -559,7 +652,7 @@ class TestWrong:
             with pytest.raises(EncodeError):
                 here.push(object(), stream)
         with pytest.raises(EncodeError):
-            here.handler.push_to("page", object(), "a")
+            here.handler.pusher.push_to("page", object(), "a")
         assert page.received == []
 
 

@@ -241,14 +241,6 @@ class TestLeaving:
         assert set(here.hub.streams) - before == {SHARED}
         assert (here.handler.streams._streams, here.handler.streams._alone) == ({}, {})
 
-    def test_two_sockets_of_one_page_are_apart(self, here: Process) -> None:
-        here.render("a")
-        first, second = here.connect(), here.connect()
-        here.push(1, "a")
-        first.leave()
-        here.push(2, "a")
-        assert (first.payloads, second.payloads) == ([1], [1, 2])
-
     def test_what_is_not_heard_cannot_be_left(self, here: Process) -> None:
         here.render("a")
         page = here.connect()
