@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from conformance import browser as chromium
 from conformance.browser import Browser, Page
+from support.backends import Backend
 from support.servers import Server
 
 pytestmark = pytest.mark.needs("gunicorn", "gevent", "chromium")
@@ -142,6 +143,19 @@ def test_a_server_that_forgot_the_page_says_so(server: Server, visit: Visit) -> 
     until_heard(page, ["news", "again"])
 
 
+def test_a_page_has_one_socket_the_newest(server: Server, visit: Visit) -> None:
+    """Two tabs with one id: the elder is told to stay away, and they do not fight."""
+    elder = visit("news")
+    younger = visit("news", person=elder.person, late="1")
+    younger.evaluate(f"document.body.dataset.socketConnectionId = {json.dumps(elder.evaluate(ID))}")
+    younger.evaluate("begin()")
+    younger.until(CONNECTED)
+    elder.until("told.join() == 'connected,disconnected'")
+    push(server, 1, "news")
+    until_heard(younger, ["news", 1])
+    assert elder.evaluate("[heard.length, told.length]") == [0, 2]
+
+
 def test_a_page_without_a_socket_is_told_so_too(visit: Visit) -> None:
     page = visit()
     page.until("told.includes('expired')")
@@ -200,3 +214,72 @@ def test_a_called_route_may_subscribe_the_page(server: Server, visit: Visit) -> 
     }
     push(server, "score", "sports")
     until_heard(page, ["sports", "score"])
+
+
+# Several workers, and a server between them that outlives them.
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Server]:
+    """Two workers behind Redis."""
+    with Backend("redis") as backend:
+        env = {"FLASK_CABLE_URL": backend.url}
+        app = "support.apps.newsroom:create_app()"
+        with Server("gunicorn-gevent", app, args=("-w", "2"), env=env) as running:
+            yield running
+
+
+@pytest.fixture
+def visit_workers(browser: Browser, workers: Server) -> Iterator[Visit]:
+    """Opens a page at one of the workers."""
+    opened: list[Page] = []
+
+    def visit(*streams: str) -> Page:
+        page = browser.open(f"{workers.url}/?{urlencode([('hear', name) for name in streams])}")
+        opened.append(page)
+        page.until(CONNECTED)
+        return page
+
+    yield visit
+    for page in opened:
+        page.close()
+
+
+@pytest.mark.needs("redis", "redis_server")
+@pytest.mark.parametrize("kill", [False, True])
+def test_a_restarted_server_knows_its_pages(workers: Server, visit_workers: Visit, kill: bool) -> None:
+    pages = [visit_workers("news", f"own:{n}") for n in range(3)]
+    push(workers, 1, "news")
+    for page in pages:
+        until_heard(page, ["news", 1])
+    workers.restart(kill=kill)
+    for n, page in enumerate(pages):
+        page.until("told.join() == 'connected,disconnected,connected'", 20)
+        assert page.evaluate("socket.send('ping').then(({body}) => body)") == "pong"
+        push(workers, 2, "news")
+        push(workers, 3, f"own:{n}")
+        page.until("heard.some(([stream, number]) => number == 3)")
+        assert page.evaluate("heard.slice(0, 2)") == [["news", 1], ["news", 2]]
+        assert "expired" not in page.evaluate("told")
+
+
+FIRST_MESSAGE = """new Promise((resolve) => {
+    const origin = location.origin.replace("http", "ws")
+    const other = new WebSocket(`${origin}/cable/socket?socket_connection_id=${"%s"}`)
+    other.onmessage = ({data}) => { resolve(data); other.close() }
+    other.onopen = () => other.send('{"action": "ping", "id": 1}')
+})"""
+
+
+def test_the_id_of_a_page_that_is_no_more_goes_deaf(browser: Browser) -> None:
+    env = {"FLASK_CABLE_SOCKET_RESUME_SECONDS": "0"}
+    with Server("gunicorn-gevent", "support.apps.newsroom:create_app()", env=env) as server:
+        page = browser.open(f"{server.url}/?hear=news")
+        page.until(CONNECTED)
+        before = page.evaluate(ID)
+        page.reload()
+        page.until(CONNECTED)
+        page.until(f"{FIRST_MESSAGE % before}.then((data) => data.includes('expired'))")
+        push(server, "once", "news")
+        until_heard(page, ["news", "once"])
+        page.close()

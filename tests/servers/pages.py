@@ -1,4 +1,4 @@
-"""A browser, as far as a page's socket is concerned, over TCP: it loads a page, connects, and makes requests."""
+"""A browser, as far as a page's socket is concerned: it loads a page, connects, and makes requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sockets of pages on real servers: alone in a process, and spread over workers behind Redis and PostgreSQL."""
+"""Sockets of pages on real servers: in one process, and spread over workers behind Redis and PostgreSQL."""
 
 from __future__ import annotations
 

@@ -112,7 +112,8 @@ class PageStreams:
                 audience = self._alone[page.digest] = _Audience(self._heard_alone)
             audience.hearings[connection] = page.alone
             gate.expect(partial(self._hub.listen, SHARED, self._heard_shared))
-            gate.expect(partial(self._hub.listen, address_of(page.digest), audience.listener))
+            listen = partial(self._hub.listen, address_of(page.digest), audience.listener)
+            gate.expect(partial(listen, connection=connection))  # who is told of an outage
         gate.done()
 
     def leave_all(self, connection: Connection) -> tuple[dict[str, Place | None], int]:

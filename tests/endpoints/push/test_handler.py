@@ -312,9 +312,7 @@ class TestTakingOver:
         assert left == [old.connection]
         assert new.transport.closed_with is None
 
-    def test_a_slow_handler_of_the_old_one_does_not_hold_it_up(
-        self, here: Process, there: Process
-    ) -> None:
+    def test_a_slow_handler_of_the_old_one_does_not_hold_it_up(self, here: Process, there: Process) -> None:
         here.render("a")
         old = here.connect()
         seen: list[Any] = []

@@ -230,6 +230,13 @@ class TestWhileTheSocketComes:
         assert "could not be fetched" in caplog.text
 
 
+def test_every_page_is_among_those_who_may_miss_something_in_an_outage(here: Process) -> None:
+    here.render()
+    here.render("a", digest="other")
+    pages = {here.connect().connection, here.connect("other").connection}
+    assert here.hub.handle_lost() == pages
+
+
 class TestLeaving:
     def test_nothing_is_left_behind(self, here: Process) -> None:
         before = set(here.hub.streams)
