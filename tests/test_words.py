@@ -78,7 +78,10 @@ FOREIGN: dict[str, tuple[str, tuple[str, ...]]] = {
     "backend": ("adapter", ("signals.py",)),
     # publish, broadcast, transmit, send: to the adapter, a stream everywhere, one subscription, one peer
     "emit": ("broadcast, transmit or send", SOCKET_IO),
-    "push": ("broadcast, transmit or send", (*PAGE_SOCKETS, "extension.py", "publisher.py", "testing/page.py")),
+    "push": (
+        "broadcast, transmit or send",
+        (*PAGE_SOCKETS, "extension.py", "publisher.py", "testing/page.py"),
+    ),
 }
 
 # Our own word, and the files where it would mean something else.

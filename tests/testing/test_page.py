@@ -57,7 +57,8 @@ def test_or_connects_when_the_test_says_so(cable: Cable, client: CableClient) ->
 
 def test_or_by_its_id_alone(client: CableClient) -> None:
     page = client.page("/")
-    assert client.page(page.id).streams == page.streams
+    assert client.page(page.id).streams == ("news", "sports")
+    assert page.closed  # a page has one socket
 
 
 def test_a_page_without_an_id_is_told_apart(client: CableClient) -> None:
