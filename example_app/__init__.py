@@ -1,4 +1,4 @@
-"""A chat on Flask-Cable: sign in with a name, choose a room, talk; a notice board and a sketch for all.
+"""A chat on Flask-Cable: sign in with a name, choose a room, talk; a board, a sketch, a dashboard for all.
 
     gunicorn -k gevent "example_app:create_app()"
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from flask import Flask, Response, g
 
-from . import board, pages, sketch, vendor
+from . import board, dashboard, pages, sketch, vendor
 from . import robots as robots  # which registers its behaviour
 from .channels import cable
 
@@ -46,6 +46,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(pages.pages)
     app.register_blueprint(vendor.vendor)
     app.register_blueprint(sketch.sketch)
+    app.register_blueprint(dashboard.dashboard)
     app.jinja_env.globals["csp_nonce"] = csp_nonce
     board.init_app(app)
     app.after_request(add_security_headers)

@@ -38,6 +38,17 @@ def said(user: str, name: str, text: str) -> dict[str, str]:
     }
 
 
+def say(room: str, message: dict[str, str], exclude: Connection | None = None) -> None:
+    """Tell a room, and the dashboards that look at it."""
+    cable.broadcast(f"chat:{room}", message, exclude=exclude)
+    cable.push({"from": message["from"], "text": message["text"]}, talk_of(room))
+
+
+def talk_of(room: str) -> str:
+    """The stream on which dashboards hear a room."""
+    return f"talk:{room}"
+
+
 @cable.connection
 class AppConnection(Connection):
     """Somebody who has signed in. Two tabs of one browser are one user with two connections."""
@@ -77,7 +88,7 @@ class ChatChannel(Channel):
             return "Write something first."
         if len(text) > TEXT_LENGTH:
             return f"At most {TEXT_LENGTH} characters, please."
-        self.broadcast_to(f"chat:{self.room}", said(self.current_user, self._name, text))
+        say(self.room, said(self.current_user, self._name, text))
         return None
 
     def roll_call(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from flask_cable import Behaviour, Close, NameTaken, Text
 
-from .channels import TEXT_LENGTH, cable, said
+from .channels import TEXT_LENGTH, cable, said, say
 from .names import clean_name, is_room
 
 TAKEN, TOO_LONG = 4009, 4013
@@ -42,6 +42,5 @@ class Robot(Behaviour):
         if len(text) > TEXT_LENGTH:
             return state, [Close(TOO_LONG, f"at most {TEXT_LENGTH} characters, please")]
         if text:
-            message = said(connection.current_user, name, text)
-            cable.broadcast(f"chat:{room}", message, exclude=connection)
+            say(room, said(connection.current_user, name, text), exclude=connection)
         return state, []

@@ -317,6 +317,73 @@ class TestSketch:
         assert "/sketch" in signed_in(app, "bob").get("/rooms").text
 
 
+class TestDashboard:
+    """Rooms that talk, and pages that look on."""
+
+    @pytest.fixture
+    def ann(self, app):
+        return signed_in(app, "ann")
+
+    def page(self, app, browser):
+        return CableClient(app, client=browser.http).page("/dashboard")
+
+    def talk(self, page):
+        return [(one["channel"], one["payload"]) for one in page.pushes if one["channel"] != "looking"]
+
+    def test_what_is_said_in_any_room_is_shown(self, app, ann):
+        page, bob = self.page(app, ann), signed_in(app, "bob")
+        bob.enter("lobby").perform("speak", text="hello")
+        bob.enter("python").perform("speak", text="hiss")
+        bob.enter("secret").perform("speak", text="psst")
+        assert self.talk(page) == [
+            ("talk:lobby", {"from": "bob", "text": "hello"}),
+            ("talk:python", {"from": "bob", "text": "hiss"}),
+        ]
+
+    def test_what_was_said_while_the_page_loaded_is_shown_too(self, app, ann):
+        response = ann.get("/dashboard")
+        ann.enter("lobby").perform("speak", text="early")
+        page = CableClient(app, client=ann.http).page(response)
+        page.assert_pushed({"from": "ann", "text": "early"}, "talk:lobby")
+
+    def test_a_room_is_switched_off_and_on(self, app, ann):
+        page, seat, token = self.page(app, ann), ann.enter("lobby"), ann.token_on("/rooms")
+        for words, on in (("one", True), ("two", False), ("three", True)):
+            form = {"on": on, "form_token": token}
+            assert page.call("/dashboard/lobby", "post", form, encoding="form")["status"] == 204
+            seat.perform("speak", text=words)
+        assert [payload["text"] for _, payload in self.talk(page)] == ["one", "three"]
+
+    def test_only_rooms_that_are_shown_and_only_by_its_own_form(self, app, ann):
+        page, token = self.page(app, ann), ann.token_on("/rooms")
+        switch = {"on": True, "form_token": token}
+        assert page.call("/dashboard/secret", "post", switch, encoding="form")["status"] == 404
+        assert page.call("/dashboard/lobby", "post", {"on": True}, encoding="form")["status"] == 400
+        assert "talk:secret" not in page.streams
+
+    def test_how_many_look(self, app, ann):
+        page = self.page(app, ann)
+        other = self.page(app, signed_in(app, "bob"))
+        other.close()
+        assert [one["payload"] for one in page.pushes] == [{"count": n} for n in (1, 2, 1)]
+
+    def test_somebody_waves(self, app, ann):
+        page, other = self.page(app, ann), self.page(app, signed_in(app, "bob"))
+        assert "error" not in page.ask("wave")
+        other.assert_pushed({"waves": "ann"}, "looking")
+
+    def test_only_for_those_who_have_signed_in(self, browser):
+        assert browser.get("/dashboard").headers["Location"].endswith("/login")
+
+    def test_its_page_is_no_ones_but_the_one_it_was_made_for(self, ann):
+        first, second = ann.get("/dashboard"), ann.get("/dashboard")
+        ids = [
+            re.search('data-socket-connection-id="([0-9a-f]{64})"', page.text)[1] for page in (first, second)
+        ]
+        assert ids[0] != ids[1]
+        assert "no-store" in first.headers["Cache-Control"]
+
+
 class TestBoard:
     @pytest.fixture
     def ann(self, app):

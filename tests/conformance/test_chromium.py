@@ -190,6 +190,25 @@ def test_signing_out_in_one_tab_ends_the_other(chat: Server, browser: Browser, s
     tab.close()
 
 
+def test_the_dashboard_shows_what_is_said_and_switches_rooms(chat: Server, sign_in: SignIn) -> None:
+    ann, bob = sign_in(chat, "Ann", "lobby"), sign_in(chat, "Bob", "lobby")
+    ann.goto(f"{chat.url}/dashboard")
+    ann.until(CONNECTED)
+    ann.until_texts("#looking", ["Only you look."])
+    say(bob, "Hello, <b>Ann</b>")
+    ann.until_texts("[data-room=lobby] .last", ["Bob: Hello, <b>Ann</b>"])
+    ann.click("[data-room=lobby] input")
+    ann.until("document.querySelector('[data-room=lobby]').dataset.state == 'off'")
+    say(bob, "unheard")
+    ann.click("[data-room=lobby] input")
+    ann.until("document.querySelector('[data-room=lobby]').dataset.state == 'on'")
+    say(bob, "heard again")
+    ann.until_texts("[data-room=lobby] .last", ["Bob: heard again"])
+    ann.until_texts("[data-room=lobby] .count", ["2"])
+    ann.click("#wave")
+    ann.until_texts("#waves", ["Ann waves"])
+
+
 def test_a_page_of_another_origin_cannot_connect(chat: Server, sign_in: SignIn) -> None:
     ann = sign_in(chat, "Ann", "origin")
     ann.goto("about:blank")

@@ -27,7 +27,7 @@ def lone_server(request: pytest.FixtureRequest) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module", params=["redis", "postgres"])
+@pytest.fixture(scope="module", params=["redis", "postgres", "nats"])
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """What is between two workers."""
     require("gunicorn", "gevent")

@@ -159,12 +159,11 @@ class PagesHandler(Handler):
         return self.ledger.read(digest) is not None or bool(self.ledger.orders(digest, -1))
 
     def _hear(self, connection: Connection, places: Mapping[str, Place]) -> None:
-        """Join streams; what was kept of them is sent when nothing of them can be missed."""
+        """Join streams, as many as a page may hear."""
         fitting = dict(list(places.items())[: self.limits.streams - len(page_of(connection).hearings)])
         if len(fitting) < len(places):
             connection.logger.warning("CABLE_MAX_STREAMS: it is to hear no more than %d", self.limits.streams)
-        catch_up = partial(self.executor.submit, self.streams.catch_up, connection, list(fitting))
-        self.streams.join(connection, fitting, catch_up)
+        self.streams.join(connection, fitting)
 
     def _loaded(self, connection: Connection) -> None:
         page = page_of(connection)

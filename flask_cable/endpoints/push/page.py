@@ -48,13 +48,14 @@ class Hearing:
         if offset and offset <= (self.after_shared if shared else self.after):
             return
         if not connection.transport.send(frame):
-            self._lose(offset, shared)
+            self.lose(push)
 
-    def _lose(self, offset: int, shared: bool) -> None:
-        if shared:
-            self.lost_shared = self.lost_shared or offset
+    def lose(self, push: Push) -> None:
+        """A push could not be sent: it has not been heard when the page is back."""
+        if push.shared:
+            self.lost_shared = self.lost_shared or push.offset
         else:
-            self.lost = self.lost or offset
+            self.lost = self.lost or push.offset
 
     def sent(self, kept: list[Push]) -> None:
         """These have been fetched and sent; they will not be sent again when they come by themselves."""
@@ -83,12 +84,14 @@ class Page:
         alone: its ear for what concerns it alone.
         hearings: its ears by stream, in the order of subscription.
         orders: the last order that was carried out.
+        behind: streams that it is about to be sent what was kept of.
         early: its own messages that came before it was looked up, and the orders.
         calls_until: until when the routes that it has called are paid for.
     """
 
     __slots__ = (
         "alone",
+        "behind",
         "calls_until",
         "digest",
         "early",
@@ -107,6 +110,7 @@ class Page:
         self.alone = Hearing(BEGINNING)
         self.hearings: dict[str, Hearing] = {}
         self.orders = -1
+        self.behind: list[str] = []
         self.early: list[str | bytes] = []
         self.early_orders: list[tuple[int, Order]] = []
         self.calls_until = 0.0

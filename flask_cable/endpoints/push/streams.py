@@ -7,7 +7,7 @@ meanwhile and was held back, and then each push as it comes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -134,23 +134,34 @@ class PageStreams:
 
     # A page joins and leaves streams.
 
-    def join(self, connection: Connection, places: Mapping[str, Place], ready: Ready) -> None:
-        """Let a page hear streams from these places on; ``ready()`` once nothing can be missed."""
-        page, gate = page_of(connection), Gate(self._hub, ready)
+    def join(self, connection: Connection, places: Mapping[str, Place]) -> None:
+        """Let a page hear streams from these places on; what was kept comes when nothing can be missed."""
+        page = page_of(connection)
         with self._guard:
-            for name, place in places.items():
-                if name not in page.hearings and not page.gone:
-                    self._join(connection, name, place, gate)
-        gate.done()
+            joined = [name for name in places if name not in page.hearings and not page.gone]
+            gates = [self._join(connection, name, places[name]) for name in joined]
+        for gate in gates:
+            gate.done()
 
-    def _join(self, connection: Connection, name: str, place: Place, gate: Gate) -> None:
+    def _join(self, connection: Connection, name: str, place: Place) -> Gate:
         audience = self._streams.get(name)
         if audience is None:
             audience = self._streams[name] = _Audience(partial(self._heard, name))
         hearing = Hearing(place)
         page_of(connection).hearings[name] = audience.hearings[connection] = hearing
+        gate = Gate(self._hub, partial(self._live, connection, name))
         gate.expect(partial(self._hub.listen, address(name), audience.listener))
         gate.expect(partial(self._hub.join, name, connection, self._protocol.push, name))
+        return gate
+
+    def _live(self, connection: Connection, name: str) -> None:
+        """Nothing of a stream can be missed any more; with others it is caught up with on a worker."""
+        page = page_of(connection)
+        with self._guard:
+            page.behind.append(name)
+            is_first = len(page.behind) == 1
+        if is_first:
+            self._hub.executor.submit(self.catch_up, connection)
 
     def leave(self, connection: Connection, name: str) -> bool:
         """Let a page hear no more of a stream; False when it did not."""
@@ -173,11 +184,21 @@ class PageStreams:
     # What comes; called at home.
 
     def _heard(self, name: str, audience: _Audience, text: str) -> None:
-        offset, _, body = text.partition("|")
-        audience.last = max(audience.last, int(offset))
-        push = Push(int(offset), self._protocol.push(name, body.encode()))
+        """The hot path: a page that has caught up costs little more than its frame."""
+        place, _, body = text.partition("|")
+        offset, frame = int(place), self._protocol.push(name, body.encode())
+        audience.last = max(audience.last, offset)
+        push = Push(offset, frame)
         for connection, hearing in list(audience.hearings.items()):
-            self._hand(connection, hearing, push)
+            if hearing.held is None and offset > hearing.after:
+                try:
+                    if connection.transport.send(frame):
+                        continue
+                except Exception:
+                    logger.exception("connection %s: could not be sent to", connection.id)
+                hearing.lose(push)
+            else:
+                self._hand(connection, hearing, push)
 
     def _heard_alone(self, audience: _Audience, text: str) -> None:
         kind, (offset, _, line) = text[0], text[1:].partition("|")
@@ -199,13 +220,20 @@ class PageStreams:
         place, _, line = text.partition("|")
         offset, (patterns, body) = int(place), shared_of(line)
         self._shared_last = max(self._shared_last, offset)
-        frames = {name: self._protocol.push(name, body) for name in patterns.among(self._streams)}
-        takers = dict.fromkeys(one for name in frames for one in self._streams[name].hearings)
-        for connection in takers:
+        names = patterns.among(self._streams)
+        pushes = {name: Push(offset, self._protocol.push(name, body), True) for name in names}
+        if len(pushes) == 1:
+            return self._hand_to_all(self._streams[names[0]], pushes[names[0]])
+        for connection in dict.fromkeys(one for name in names for one in self._streams[name].hearings):
             hearings = page_of(connection).hearings
             name = _by_which(hearings, patterns, offset)
             if name is not None:
-                self._hand(connection, hearings[name], Push(offset, frames[name], True))
+                self._hand(connection, hearings[name], pushes[name])
+
+    def _hand_to_all(self, audience: _Audience, push: Push) -> None:
+        for connection, hearing in list(audience.hearings.items()):
+            if not push.offset or hearing.since < push.offset:
+                self._hand(connection, hearing, push)
 
     def _hand(self, connection: Connection, hearing: Hearing, push: Push) -> None:
         """Send a push to one page, or hold it back; who cannot be sent to delays nobody."""
@@ -227,10 +255,13 @@ class PageStreams:
 
     # What was kept; on a worker.
 
-    def catch_up(self, connection: Connection, names: Iterable[str]) -> None:
+    def catch_up(self, connection: Connection) -> None:
         """Send a page what was kept of streams that it has joined, and from now on what comes."""
-        hearings = page_of(connection).hearings
-        joined = {name: hearings[name] for name in names if name in hearings}
+        page = page_of(connection)
+        with self._guard:
+            names, page.behind = page.behind, []
+            hearings = page.hearings
+            joined = {name: hearings[name] for name in names if name in hearings}
         try:
             kept = self._kept(hearings, joined)
         except BusError as error:

@@ -186,6 +186,23 @@ class TestWhileTheSocketComes:
             + [f"after {log}*" for log in (address("a"), SHARED)]
         )
 
+    def test_a_stream_that_is_left_before_it_is_live_holds_up_no_other(self) -> None:
+        world = World(SlowBus())
+        here = world.start()
+        here.render("a")
+        page = here.connect()
+        world.bus.confirm()  # type: ignore[attr-defined]
+        here.subscribe("b", "c")
+        late = [*world.bus.unconfirmed]  # type: ignore[attr-defined]
+        here.unsubscribe("b")
+        for confirm in late[2:]:
+            confirm()
+        here.push(1, "c")
+        assert (page.payloads, page.streams) == ([1], ["a", "c"])
+        world.bus.confirm()  # type: ignore[attr-defined]
+        here.push(2, "c")
+        assert page.payloads == [1, 2]
+
     def test_a_push_that_is_late_on_the_way_is_not_doubled(self, here: Process) -> None:
         """It was kept and fetched; it comes by itself afterwards."""
         here.render("a")
@@ -259,7 +276,7 @@ class TestLeaving:
         here.render("a")
         page = here.connect()
         page.leave()
-        here.handler.streams.join(page.connection, here.ledger.places(["b"]), lambda: None)
+        here.handler.streams.join(page.connection, here.ledger.places(["b"]))
         assert page.streams == []
 
 
