@@ -279,7 +279,7 @@ class Hub:
         elif self.executor.can_wait():
             self.bus.publish(stream, message, self.executor.event)
         else:
-            self.bus.post(stream, message, self._posted)
+            self._at_home(self.bus.post, stream, message, self._posted)
 
     def _posted(self, error: BusError | None) -> None:
         if error is not None and not self._complained:

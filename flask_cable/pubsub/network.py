@@ -106,6 +106,7 @@ class NetworkPubSub(PubSub):
         self._outgoing.post(address, self.envelope.wrap(address, message), done)
 
     def subscribe(self, stream: str, callback: Callback, on_live: Callable[[], object] | None = None) -> int:
+        self._outgoing.start()
         return self._incoming.subscribe(self._checked(stream), callback, on_live)
 
     def _checked(self, stream: str) -> str:

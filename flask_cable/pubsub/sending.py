@@ -127,7 +127,7 @@ class Outgoing:
 
     def post(self, address: str, payload: bytes, done: Done | None = None) -> None:
         """Send this after all that was posted before; never waits. ``done(error)`` says how it went."""
-        self._start()
+        self.start()
         letter = _Letter(address, payload, done, time.monotonic() + self._timeout)
         refusal = self._refusal()
         if refusal is not None:
@@ -146,7 +146,8 @@ class Outgoing:
             return BusError(f"{self._limit} messages wait to be published already")
         return None
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Begin, where a thread can be started: gevent's hub, from which others post, is no such place."""
         if self._pid != os.getpid():
             self._make()
         if self._thread is None:

@@ -99,6 +99,28 @@ def settle(cluster: Cluster) -> None:
         wire.close()
 
 
+@pytest.mark.parametrize("kind", ["gunicorn-gevent", "gunicorn-gthread", "pywsgi-unpatched"])
+def test_a_broadcast_from_the_loop_or_from_a_strange_thread_does_not_wait_and_is_heard(
+    kind: str, unpatched: None
+) -> None:
+    with Cluster("redis", kind, workers=1) as cluster, Crowd(cluster.ports, 10) as crowd:
+        crowd.subscribe()
+        for number in range(20):
+            place = "the-loop" if number % 2 else "a-thread"
+            answer = cluster.servers[0].post(f"/broadcast-from-{place}/news", {"number": number})
+            assert answer.status == 200
+        crowd.listen(heard_all(crowd, list(range(20))), "all have heard all")
+        assert all(sorted(peer.numbers) == list(range(20)) for peer in crowd.peers)
+        with cluster.backend.paused():
+            begun = time.monotonic()
+            for place in ("the-loop", "a-thread"):
+                cluster.servers[0].post(f"/broadcast-from-{place}/news", {"number": 0})
+            for _ in range(10):
+                assert cluster.servers[0].get("/").status == 200
+            assert time.monotonic() - begun < 1.5
+        assert "Traceback" not in cluster.servers[0].log()
+
+
 def test_threads_work_like_greenlets() -> None:
     with Cluster("redis", "gunicorn-gthread", workers=1) as cluster, Crowd(cluster.ports, 40) as crowd:
         crowd.subscribe()

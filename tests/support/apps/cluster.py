@@ -6,7 +6,9 @@ each outage and its end; `CLUSTER_GATE` one without which the `connect` of a pee
 
 from __future__ import annotations
 
+import _thread
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,13 @@ def _wait_for(gate: Path) -> None:
         time.sleep(0.01)
 
 
+def _start_native_thread(*job: Any) -> None:
+    """Run on a thread of the system's, also where gevent has put greenlets in their place."""
+    monkey = sys.modules.get("gevent.monkey")
+    start = monkey.get_original("_thread", "start_new_thread") if monkey else _thread.start_new_thread
+    start(job[0], job[1:])
+
+
 def _note(what: str) -> None:
     journal = os.environ.get("CLUSTER_JOURNAL")
     if journal:
@@ -86,6 +95,17 @@ def create_app() -> Flask:
         except errors.BusError as error:
             return f"{time.monotonic() - begun:.3f} {error}", 503
         return "published", 200
+
+    @app.post("/broadcast-from-the-loop/<stream>")
+    def broadcast_from_the_loop(stream: str) -> str:
+        executor = app.extensions["cable"].runtime().executor
+        executor.call_home(cable.broadcast, stream, request.get_json())
+        return "soon"
+
+    @app.post("/broadcast-from-a-thread/<stream>")
+    def broadcast_from_a_thread(stream: str) -> str:
+        _start_native_thread(cable.broadcast, stream, request.get_json())
+        return "soon"
 
     @app.post("/disconnect")
     def disconnect() -> str:
