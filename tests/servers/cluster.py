@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -107,8 +106,3 @@ class Cluster:
     @staticmethod
     def _healths(server: Server) -> set[int]:
         return {server.get("/cable/health").status for _ in range(6)}
-
-
-def workers_of(server: Server) -> set[int]:
-    """The pids of the workers that answer."""
-    return {int(server.get("/").text) for _ in range(30)} - {os.getpid()}
