@@ -19,6 +19,7 @@ from .server import Server
 
 WAYS: dict[str, tuple[tuple[str, str | None], ...]] = {
     "flask-cable": (("memory", None), ("redis", "redis"), ("postgres", "postgres"), ("nats", "nats")),
+    "flask-cable-socketio": (("memory", None), ("redis", "redis")),
     "flask-socketio": (("memory", None), ("redis", "redis")),
     "channels": (
         ("memory", None),

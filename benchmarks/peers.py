@@ -52,8 +52,8 @@ def _uvicorn(port: int) -> list[str]:
     return [str(parts.venv("asyncio") / "uvicorn"), *options, "channels_app:application"]
 
 
-def _node(port: int) -> list[str]:
-    return ["node", str(parts.node_modules() / "ws_server.js"), str(port)]
+def _node(script: str) -> Command:
+    return lambda port: ["node", str(parts.node_modules() / script), str(port)]
 
 
 def _floor(port: int) -> list[str]:
@@ -87,7 +87,7 @@ PEERS: dict[str, Peer] = {
         Peer(
             "websockets", _python("asyncio", "websockets_server.py"), Raw(), "/ws", "asyncio", ("websockets",)
         ),
-        Peer("node-ws", _node, Raw(), "/ws", packages=("ws/node",)),
+        Peer("node-ws", _node("ws_server.js"), Raw(), "/ws", packages=("ws/node",)),
         Peer(
             "flask-sock",
             _gunicorn("flask", "flask_sock_app:app"),
@@ -103,6 +103,21 @@ PEERS: dict[str, Peer] = {
             SOCKET_IO_PATH,
             "flask",
             (*GUNICORN, "flask-socketio", "python-socketio"),
+        ),
+        Peer(
+            "flask-cable-socketio",
+            _gunicorn("cable", "flask_cable_socketio_app:app"),
+            SocketIO(),
+            SOCKET_IO_PATH,
+            "cable",
+            (*GUNICORN, "orjson"),
+        ),
+        Peer(
+            "node-socketio",
+            _node("socketio_server.js"),
+            SocketIO(),
+            SOCKET_IO_PATH,
+            packages=("socket.io/node",),
         ),
         Peer("channels", _uvicorn, Raw(), "/ws", "asyncio", ("django", "channels", "uvicorn"), slow=True),
         Peer("action-cable", _puma, ActionCable(), "/cable", packages=("actioncable/ruby",)),

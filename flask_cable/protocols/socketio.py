@@ -62,6 +62,8 @@ class SocketIO:
         Raises:
             MalformedMessage: unknown type, wrong attachment count, no JSON, or not what its type carries.
         """
+        if text[:2] == "2[":  # as nearly all are: an event of the main namespace that wants no answer
+            return Packet(EVENT, MAIN, self._data(EVENT, text[1:]))
         if not text or text[0] not in "0123456":
             raise MalformedMessage(f"no Socket.IO packet: {text[:20]!r}")
         kind, start, attachments = int(text[0]), 1, 0

@@ -25,7 +25,7 @@ from .cluster import Cluster
 from .entrance import Entrance
 from .envelope import stream_of
 from .hall import NOWHERE, Hall
-from .handlers import DISCONNECT, DISCONNECTING, SERVER_MESSAGE, Ack
+from .handlers import DISCONNECT, DISCONNECTING, SERVER_MESSAGE, UNASKED, Ack
 from .namespace import Namespaces
 from .peer import Peer
 from .recovery import Recovery
@@ -197,8 +197,8 @@ class SocketIOHandler(Handler):
             self.counts["unknown_event"] += 1
             return
         connection = socket.connection
-        answer = None if packet.id is None else partial(self._answer, socket, packet.id)
-        call = partial(function, socket, *packet.data[1:], ack=Ack(answer))
+        ack = UNASKED if packet.id is None else Ack(partial(self._answer, socket, packet.id))
+        call = partial(function, socket, *packet.data[1:], ack=ack)
         if connection.hooks:
             self.run(connection, self._between_hooks, connection, call)
         else:

@@ -55,6 +55,10 @@ class Ack:
         return self._answer is not None
 
 
+UNASKED = Ack(None)
+"""Where the client wants no answer."""
+
+
 class Handlers:
     """Handlers by event; the last one that is given holds."""
 
