@@ -31,7 +31,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .config import Config
 from .core.drain import LINGER
 from .errors import BusError, ConfigError
+from .protocols.engineio import POLLING
 from .pubsub import PubSub
+from .routes import SocketIORoute
 from .runtime import open_bus
 from .streams import RESERVED
 
@@ -444,6 +446,22 @@ def check_graceful_timeout(facts: Facts) -> Finding:
     return Finding("warn", name, f"{seen}: peers may be cut off before they are told to come back", remedy)
 
 
+def check_long_polling(facts: Facts) -> Finding:
+    """Whether the requests of a Socket.IO client that polls reach the worker that knows it."""
+    name, server = "long polling", facts.gunicorn or Gunicorn()
+    routes = [one for one in facts.app.extensions["cable"].cable.routes if isinstance(one, SocketIORoute)]
+    polled = ", ".join(one.io.path for one in routes if POLLING in one.io.settings.transports)
+    if not polled:
+        return Finding("ok", name, "nobody polls")
+    if server.workers == 1:
+        return Finding("ok", name, f"{polled}: one worker, which knows all who poll")
+    seen = f"{polled}: {server.workers} workers, and a request of a client that polls may reach any of them"
+    remedy = (
+        "give transports=['websocket'] to server and client, or let a proxy be sticky to one-worker servers"
+    )
+    return Finding("warn", name, seen, remedy)
+
+
 # Routes.
 
 
@@ -649,5 +667,6 @@ GUNICORN_CHECKS: tuple[Check, ...] = (
     check_worker_connections,
     check_timeout,
     check_graceful_timeout,
+    check_long_polling,
 )
 """Run only where gunicorn's settings were found."""

@@ -84,6 +84,20 @@ def test_every_finding_is_one_line_and_what_is_wrong_has_a_remedy() -> None:
         assert finding.remedy or finding.level in ("ok", "info"), finding
 
 
+def test_long_polling_needs_one_worker() -> None:
+    check = doctor.check_long_polling
+    four = Gunicorn("gevent", workers=4)
+    assert found(check, gunicorn=four) == "ok: nobody polls"
+    app = application()
+    app.extensions["cable"].cable.socketio("/ws", transports=["websocket"])
+    assert found(check, app, gunicorn=four) == "ok: nobody polls"
+    app.extensions["cable"].cable.socketio()
+    assert found(check, app) == "ok: /socket.io: one worker, which knows all who poll"
+    said = found(check, app, gunicorn=four)
+    assert said.startswith("warn: /socket.io: 4 workers")
+    assert "transports=['websocket']" in said
+
+
 def test_gunicorns_settings_are_judged_only_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
     app = application()
     assert len(diagnose(app)) == len(doctor.CHECKS)

@@ -47,6 +47,7 @@ EDGE = {
     "lifespan",
     "doctor",
     "sockets",
+    "socketio",
     "config",
     "assets",
     "health",

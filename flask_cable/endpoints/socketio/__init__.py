@@ -1,5 +1,6 @@
 """Socket.IO: events with acknowledgements, rooms and namespaces, for its stock clients."""
 
+from .cluster import RemoteSocket
 from .emitter import Emitter
 from .handler import SocketIOHandler
 from .namespace import Namespace
@@ -13,6 +14,7 @@ __all__ = [
     "Emitter",
     "Log",
     "Namespace",
+    "RemoteSocket",
     "Settings",
     "Socket",
     "SocketIOHandler",

@@ -76,11 +76,11 @@ class Entrance:
     def _enter(self, socket: Socket, past: Past | None) -> None:
         token = CURRENT.set(socket.connection)
         try:
-            for check in socket.namespace.checks:
+            for check in socket.definition.checks:
                 if check(socket) is False:
                     raise ConnectRefused("not authorized")
             is_live = self._admit(socket, past)
-            moment = socket.namespace.handlers.of_moment(CONNECT)
+            moment = socket.definition.handlers.of_moment(CONNECT)
             if moment is not None and moment(socket, partial(_environ_of, socket)) is False:
                 raise ConnectRefused("not authorized")
         finally:

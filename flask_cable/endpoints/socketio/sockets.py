@@ -47,6 +47,7 @@ class Socket:
         id: names it in the whole cluster, and a room that only it is in.
         connection: the connection below, which the peer's sockets in other namespaces share. Its
             identifiers are attributes of the socket, too.
+        definition: the ``Namespace`` whose handlers it has.
         auth: what the client gave as ``auth``.
         recovered: whether it was here before and has missed nothing (see ``recovery_seconds``).
     """
@@ -59,22 +60,22 @@ class Socket:
         "_questions",
         "auth",
         "connection",
+        "definition",
         "hall",
         "id",
         "joined",
-        "namespace",
         "outlet",
         "pid",
         "recovered",
     )
 
     def __init__(
-        self, id: str, connection: Connection, hall: Hall, namespace: Namespace, auth: dict[str, Any]
+        self, id: str, connection: Connection, hall: Hall, definition: Namespace, auth: dict[str, Any]
     ) -> None:
         self.id = id
         self.connection = connection
         self.hall = hall
-        self.namespace = namespace
+        self.definition = definition
         self.auth = auth
         self.recovered = False
         self.pid: str | None = None
@@ -101,6 +102,11 @@ class Socket:
     def sid(self) -> str:
         """Its ``id``, as others call it."""
         return self.id
+
+    @property
+    def namespace(self) -> str:
+        """The name of the namespace that it is in."""
+        return self.hall.name
 
     @property
     def connected(self) -> bool:
@@ -164,12 +170,12 @@ class Socket:
     def handler_of(self, event: Any) -> Callable[..., Any] | None:
         """What handles an event of this socket's."""
         own = self._handlers.of(event) if self._handlers is not None else None
-        return own or self.namespace.handlers.of(event)
+        return own or self.definition.handlers.of(event)
 
     def handler_of_moment(self, moment: str) -> Moment | None:
         """What is called when this socket comes or goes."""
         own = self._handlers.of_moment(moment) if self._handlers is not None else None
-        return own or self.namespace.handlers.of_moment(moment)
+        return own or self.definition.handlers.of_moment(moment)
 
     # Speaking to it, from any thread.
 

@@ -496,9 +496,9 @@ def test_each_socket_of_a_connection_is_told_or_else_its_class(
     other = peer.connection.enter("/a")
     connection = peer.connection.connection
     connection.handle_server_message("1")
-    io.on("server_message", lambda socket, message: heard.append((socket.namespace.name, message)))
+    io.on("server_message", lambda socket, message: heard.append((socket.namespace, message)))
     connection.handle_server_message("2")
-    io.of("/a").on("server_message", lambda socket, message: heard.append((socket.namespace.name, message)))
+    io.of("/a").on("server_message", lambda socket, message: heard.append((socket.namespace, message)))
     connection.handle_server_message("3")
     other.disconnect()
     connection.handle_server_message("4")

@@ -62,6 +62,7 @@ def test_sockets_of_one_connection_have_names_of_their_own(io: SocketIOServer, c
     assert len({main.sid, inside.sid, main.connection.opening["sid"]}) == 3
     assert main.socket.connection is inside.socket.connection
     assert main.sid in repr(main.socket)
+    assert (main.socket.namespace, inside.socket.namespace) == ("/", "/a")
 
 
 def test_values_are_kept_with_a_socket(io: SocketIOServer, client: CableClient) -> None:

@@ -14,8 +14,8 @@ from flask import Flask, request, session
 from flask.typing import ResponseReturnValue
 
 from flask_cable import Cable
-from flask_cable.endpoints.socketio import Namespace, Socket
-from flask_cable.errors import ConnectRefused, NameTaken
+from flask_cable.errors import NameTaken
+from flask_cable.socketio import ConnectRefused, Namespace, Socket
 
 PAGE = """<!doctype html>
 <title>Socket.IO</title>
