@@ -25,7 +25,7 @@ FLASK_EDGE = (
         "pytest_plugin.py",
         "runtime.py",
     ),
-    *("doctor.py", "late.py", "lifespan.py", "sockets.py", "templating.py", "testing/*", "upgrade.py"),
+    *("late.py", "lifespan.py", "sockets.py", "templating.py", "testing/*", "upgrade.py"),
     "routes/*",
     *("calls.py", "marking.py", "pages.py"),
 )
