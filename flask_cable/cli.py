@@ -17,6 +17,7 @@ from .endpoints.channels import Channel
 from .errors import CableError
 from .publisher import Publisher
 from .runtime import open_bus
+from .signed_streams import BUILT_IN
 
 COLOURS = {"ok": "green", "info": "blue", "warn": "yellow", "fail": "red"}
 
@@ -31,6 +32,9 @@ def list_channels() -> None:
         _show_channel(name, channel)
     if not channels:
         click.echo("no channels: decorate a subclass of Channel with @cable.channel, and import its module")
+    for name, channel in BUILT_IN.items():
+        if name not in channels:
+            _show_channel(f"{name} (built in, for signed names)", channel)
 
 
 def _show_channel(name: str, channel: type[Channel]) -> None:

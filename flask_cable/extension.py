@@ -189,7 +189,7 @@ class Cable:
             blueprint: where to register it instead of the application.
 
         Raises:
-            ConfigError: not a subclass of Behaviour.
+            ConfigError: not a subclass of Behaviour, or a bound is wrong.
         """
 
         def register(behaviour_class: BehaviourClass) -> BehaviourClass:

@@ -27,13 +27,14 @@ class Handshake:
         subprotocol: what was chosen of those that the peer offered.
     """
 
-    __slots__ = ("_app", "_environ", "_offered", "_session", "_view_args", "subprotocol")
+    __slots__ = ("_app", "_environ", "_offered", "_session", "_url_rule", "_view_args", "subprotocol")
 
     def __init__(self, app: Flask, request: Request, session: Mapping[str, Any]) -> None:
         self._app = app
         self._environ = marshal.dumps(_plain(request.environ))
         self._offered: tuple[str, ...] | None = None
         self._session = dict(session) or None
+        self._url_rule = request.url_rule
         self._view_args = request.view_args or None
         self.subprotocol: str | None = None
 
@@ -62,9 +63,9 @@ class Handshake:
 
     @property
     def request(self) -> Request:
-        """The request: headers, cookies, args, path, ``view_args``."""
+        """The request: headers, cookies, args, path, ``endpoint``, ``view_args``."""
         request = self._app.request_class(self.environ)
-        request.view_args = self._view_args or {}
+        request.url_rule, request.view_args = self._url_rule, self._view_args or {}
         return request
 
     @property

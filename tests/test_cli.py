@@ -21,6 +21,15 @@ from flask_cable.core.registry import CONTROL
 from flask_cable.doctor import Finding
 from flask_cable.pubsub import open_pubsub
 
+BUILT_IN = [
+    "Turbo::StreamsChannel (built in, for signed names)",
+    "  class    flask_cable.signed_streams.StreamsChannel",
+    "  actions  none",
+    "$pubsub (built in, for signed names)",
+    "  class    flask_cable.signed_streams.SignedStreamsChannel",
+    "  actions  none",
+]
+
 
 class ChatChannel(Channel):
     def speak(self, data: Any) -> None: ...
@@ -74,8 +83,16 @@ def test_channels_are_listed_with_their_actions_and_timers(app: Flask) -> None:
             "Quiet::Channel",
             f"  class    {__name__}.QuietChannel",
             "  actions  none",
+            *BUILT_IN,
         ],
     )
+
+
+def test_a_channel_that_takes_the_place_of_a_built_in_one_is_listed_once(app: Flask) -> None:
+    app.extensions["cable"].cable.channel("Turbo::StreamsChannel")(QuietChannel)
+    _, lines = run(app, "channels")
+    assert [line.split()[0] for line in lines if line[0] != " "] == ["Turbo::StreamsChannel", "$pubsub"]
+    assert lines[1] == f"  class    {__name__}.QuietChannel"
 
 
 def test_timers_are_named_whatever_they_call(app: Flask) -> None:
@@ -93,7 +110,7 @@ def test_timers_are_named_whatever_they_call(app: Flask) -> None:
 
 def test_without_channels_it_says_how_to_have_some(app: Flask) -> None:
     code, lines = run(app, "channels")
-    assert (code, len(lines)) == (0, 1)
+    assert (code, lines[1:]) == (0, BUILT_IN)
     assert "@cable.channel" in lines[0]
 
 

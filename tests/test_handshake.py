@@ -45,7 +45,7 @@ def test_the_request_is_as_it_was(handshake: Handshake) -> None:
     assert {name: again.headers[name] for name in HEADERS} == HEADERS
     assert (again.scheme, again.host, again.root_path) == ("https", "shop.test", "/app")
     assert (again.method, again.remote_addr) == ("GET", "10.0.0.1")
-    assert again.view_args == {"room": "7"}
+    assert (again.view_args, again.endpoint, again.blueprint) == ({"room": "7"}, "room", None)
 
 
 def test_its_body_is_empty(handshake: Handshake) -> None:
@@ -118,7 +118,8 @@ def test_contexts_are_torn_down(app: Flask, handshake: Handshake) -> None:
 
 
 def test_it_is_small() -> None:
-    assert not hasattr(Handshake(Flask("shop"), SimpleNamespace(environ={}, view_args=None), {}), "__dict__")
+    request = SimpleNamespace(environ={}, view_args=None, url_rule=None)
+    assert not hasattr(Handshake(Flask("shop"), request, {}), "__dict__")
 
 
 # The session.

@@ -15,7 +15,7 @@ from flask import Blueprint, Flask, Request, Response, current_app, request, ses
 from flask.typing import ResponseReturnValue
 
 from ..core.connection import Connection
-from ..errors import UnsupportedServer
+from ..errors import ConfigError, UnsupportedServer
 from ..protocols.opening import VERSION, Refusal
 from ..transports import find_socket
 from ..upgrade import KEY, Layers, WsgiApp
@@ -40,6 +40,9 @@ class Route(ABC):
         max_message_bytes: the largest message of a peer; CABLE_MAX_MESSAGE_BYTES when None.
         decorators: wrap the view of WebSocket requests, the last one outermost.
         middleware: WSGI middleware between Flask and this route; the first is the outermost.
+
+    Raises:
+        ConfigError: ``max_message_bytes`` is no such number.
     """
 
     methods: tuple[str, ...] = ("GET",)
@@ -58,6 +61,8 @@ class Route(ABC):
         decorators: Iterable[Callable[..., Any]] = (),
         middleware: Sequence[Callable[[WsgiApp], WsgiApp]] = (),
     ) -> None:
+        if max_message_bytes is not None and not _is_whole(max_message_bytes):
+            raise ConfigError(f"{rule}: {max_message_bytes!r} bytes: it has to be a whole number above zero")
         self.rule = rule
         self.endpoint = endpoint
         self.blueprint = blueprint
@@ -137,3 +142,15 @@ def plain(refusal: Refusal) -> Response:
     if refusal.status == 503:
         response.headers["Retry-After"] = "5"
     return response
+
+
+def checked_timeout(seconds: float | None) -> float | None:
+    """An ``idle_timeout``, when it is one. Raises ``ConfigError``."""
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if seconds is not None and not (is_number and seconds > 0):
+        raise ConfigError(f"idle_timeout={seconds!r}: it has to be a number of seconds above zero, or None")
+    return seconds
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

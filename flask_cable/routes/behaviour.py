@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from ..core.connection import Connection
 from ..endpoints.behaviour import Behaviour, BehaviourHandler
 from ..protocols.opening import Refusal
-from .base import TOO_MANY, Route
+from .base import TOO_MANY, Route, checked_timeout
 
 if TYPE_CHECKING:
     from ..runtime import Runtime
@@ -33,7 +33,7 @@ class BehaviourRoute(Route):
     ) -> None:
         super().__init__(rule, endpoint, **options)
         self.behaviour_class = behaviour_class
-        self.idle_timeout = idle_timeout
+        self.idle_timeout = checked_timeout(idle_timeout)
 
     def make_handler(self, runtime: Runtime) -> BehaviourHandler:
         watches = runtime.watches(self.idle_timeout)

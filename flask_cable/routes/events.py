@@ -15,7 +15,7 @@ from ..endpoints.events import Events, EventsHandler, FunctionHandler
 from ..errors import ConfigError
 from ..protocols.opening import Refusal
 from ..protocols.serializers import Codec, make_codec
-from .base import Route
+from .base import Route, checked_timeout
 
 if TYPE_CHECKING:
     from ..runtime import Runtime
@@ -49,11 +49,9 @@ class EventsRoute(Route):
         super().__init__(rule, endpoint, **options)
         if isinstance(subprotocols, str):
             raise ConfigError(f"subprotocols is a list of names: [{subprotocols!r}]")
-        if idle_timeout is not None and not idle_timeout > 0:
-            raise ConfigError(f"idle_timeout={idle_timeout!r}: it has to be a number of seconds above zero")
         self.serializer = serializer
         self.subprotocols = tuple(subprotocols)
-        self.idle_timeout = idle_timeout
+        self.idle_timeout = checked_timeout(idle_timeout)
         self._runtime = runtime
         self._events = Events()
 

@@ -255,6 +255,14 @@ def test_limits_are_each_behaviours_own() -> None:
     assert sizes == [100, 5_000_000, 5_000_000]
 
 
+@pytest.mark.parametrize(
+    "bounds", [{"idle_timeout": 0}, {"idle_timeout": -1}, {"max_frame_bytes": 0}], ids=str
+)
+def test_a_bound_that_is_none_is_told_at_once(bounds: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="above zero"):
+        Cable().behaviour("/ws", **bounds)(Behaviour)
+
+
 # Names and groups, for connections of any style.
 
 

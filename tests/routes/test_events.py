@@ -431,10 +431,20 @@ def test_the_idle_timeout_is_the_settings_or_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"subprotocols": "v1"}, {"idle_timeout": 0}, {"idle_timeout": -1}], ids=str
+    "options",
+    [
+        {"subprotocols": "v1"},
+        {"idle_timeout": 0},
+        {"idle_timeout": -1},
+        {"idle_timeout": float("nan")},
+        {"idle_timeout": "10"},
+        {"max_message_bytes": 0},
+        {"max_message_bytes": 1e6},
+    ],
+    ids=str,
 )
 def test_wrong_options_are_told_at_once(cable: Cable, options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(options))):
+    with pytest.raises(ConfigError, match=next(iter(options)).replace("max_message_", "")):
         cable.websocket("/ws", **options)
 
 

@@ -55,6 +55,7 @@ class Events:
             raise ConfigError(f"a {type(function).__name__} cannot serve a connection: it is not callable")
         if self.function is not None:
             raise ConfigError(f"{self.function!r} serves this endpoint already; make another endpoint")
+        _check_not_async("a function that serves connections", function)
         self.function = function
         self._check_messages()
 
@@ -73,6 +74,7 @@ def _check_callable(event: str, handler: Any) -> None:
     arguments = EVENTS[event]
     if not callable(handler):
         raise ConfigError(f"the handler of {event!r} is a {type(handler).__name__}, which is not callable")
+    _check_not_async(f"the handler of {event!r}", handler)
     try:
         signature = inspect.signature(handler)
     except ValueError:  # built in, and tells nobody
@@ -84,3 +86,9 @@ def _check_callable(event: str, handler: Any) -> None:
         raise ConfigError(
             f"the handler of {event!r} is called with {wanted}, and takes {signature}"
         ) from None
+
+
+def _check_not_async(what: str, function: Any) -> None:
+    """Nobody here would await it, and it would never run."""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigError(f"{what} is `async`, and nobody awaits it: write it with `def`")

@@ -45,6 +45,20 @@ def test_so_is_what_cannot_be_called_with_what_the_event_says(event):
         Events().add(event, call_with("a", "b", "c", "d"))
 
 
+def test_so_is_what_nobody_would_await():
+    async def handler(connection, message):
+        """Would never run."""
+
+    async def generator(connection, message):
+        yield
+
+    for one in (handler, generator):
+        with pytest.raises(ConfigError, match="handler of 'message' is `async`, and nobody awaits it"):
+            Events().add("message", one)
+        with pytest.raises(ConfigError, match="a function that serves connections is `async`"):
+            Events().serve_with(one)
+
+
 def test_any_callable_that_fits_will_do():
     class Handler:
         def __call__(self, connection, environ=None, *more):
