@@ -93,6 +93,8 @@ class Changes:
                 self.by_record[number] = change
         elif known.kind == DELETED:  # and here again
             self.by_record[number] = Change(change.record, UPDATED)
+        else:
+            known.announcements = None  # if it was shown, then as it was before
 
     def take(self, other: Changes, limit: int) -> None:
         """Take in what a savepoint changed."""
@@ -135,10 +137,14 @@ class Pending:
 
     Args:
         limit: how many records are told of singly; of all others their streams are told to refresh.
+
+    Attributes:
+        is_announced: whether the end of a transaction has begun: whatever is flushed now was not seen yet.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self.is_announced = False
         self._open: dict[Hashable, Changes] = {}
         self._committed: Changes | None = None
 
@@ -158,6 +164,7 @@ class Pending:
 
     def announce(self) -> None:
         """Find out what to broadcast of everything that was flushed."""
+        self.is_announced = True
         for changes in list(self._open.values()):
             for change in list(changes.by_record.values()):
                 change.announce()

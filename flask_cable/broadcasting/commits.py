@@ -87,11 +87,18 @@ def after_flush(session: Session, context: Any) -> None:
         pending.trim(current_transaction(session))
 
 
+def after_flush_postexec(session: Session, context: Any) -> None:
+    """What others write while the transaction ends is shown, too, as long as it can be read."""
+    pending: Pending | None = session.info.get(KEY)
+    if pending is not None and pending.is_announced:
+        pending.announce()
+
+
 # The end of a transaction.
 
 
 def before_commit(session: Session) -> None:
-    """Nothing is written any more after this: see what there is to show."""
+    """Hardly anything is written any more after this: see what there is to show."""
     if session.in_nested_transaction():
         return
     if any(map(is_told, chain(session.new, session.dirty, session.deleted))):
@@ -135,6 +142,7 @@ def after_transaction_end(session: Session, transaction: SessionTransaction) -> 
 MAPPER_LISTENERS = {"after_insert": inserted, "after_update": updated, "before_delete": deleting}
 SESSION_LISTENERS: dict[str, Any] = {
     "after_flush": after_flush,
+    "after_flush_postexec": after_flush_postexec,
     "before_commit": before_commit,
     "after_commit": after_commit,
     "after_transaction_end": after_transaction_end,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import re
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from support.backends import Backend
 from support.parts import require
 
 require("flask_sqlalchemy")
@@ -23,6 +25,7 @@ require("flask_sqlalchemy")
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import ForeignKey, create_engine, event, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -30,6 +33,7 @@ from sqlalchemy.orm import (
     Session,
     mapped_column,
     relationship,
+    scoped_session,
     sessionmaker,
 )
 
@@ -254,6 +258,38 @@ def test_nor_a_commit_that_fails(session: Session, board: Board, told: Told) -> 
     assert told() == []
 
 
+def test_nor_a_commit_that_the_database_refuses(board: Board, told: Told, app: Flask) -> None:
+    """A constraint that is checked at the end, when everything has been shown."""
+
+    class Deferred(DeclarativeBase):
+        pass
+
+    class Leaf(Broadcastable, Deferred):
+        __tablename__ = "leaf"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        parent: Mapped[int | None] = mapped_column(
+            ForeignKey("leaf.id", deferrable=True, initially="DEFERRED")
+        )
+        broadcasts_to = "Board:1"
+
+        def broadcast_content(self) -> str:
+            return f"leaf {self.id}"
+
+    engine = create_engine("sqlite://")
+    event.listen(engine, "connect", lambda dbapi, record: dbapi.execute("PRAGMA foreign_keys = ON"))
+    Deferred.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(Leaf(id=1, parent=7))
+        with pytest.raises(IntegrityError):
+            session.commit()
+        session.rollback()
+        assert told() == []
+        session.add(Leaf(id=2))
+        session.commit()
+    engine.dispose()
+    assert told() == ["append leaf 2 leafs"]
+
+
 def test_nor_an_update_that_changes_nothing(session: Session, board: Board, told: Told) -> None:
     note = Note(text="a", board=board)
     session.add(note)
@@ -433,6 +469,101 @@ def test_a_session_inside_of_anothers_transaction(engine: Any, board: Board, tol
             session.commit()
             assert told() == [appended(1, "a")]
         outer.rollback()
+
+
+def test_a_session_of_each_thread(engine: Any, board: Board, told: Told) -> None:
+    sessions = scoped_session(sessionmaker(engine, expire_on_commit=False))
+    note = Note(id=1, text="a", board_id=1)
+    sessions.add(note)
+    sessions.commit()
+    note.text = "b"
+    sessions.commit()
+    sessions.delete(note)
+    sessions.flush()
+    sessions.remove()
+    assert told() == [appended(1, "a"), replaced(1, "b")]
+
+
+def test_what_others_write_while_it_ends_is_told_as_it_is(
+    engine: Any, session: Session, board: Board, told: Told
+) -> None:
+    """Somebody else's listener comes after ours: it changes a record, and adds one."""
+
+    def stamp(session: Session) -> None:
+        note = session.get_one(Note, 1)
+        if note.text == "a":
+            note.text = "a, stamped"
+            session.add(Note(id=2, text="about it", board_id=1))
+
+    event.listen(session, "before_commit", stamp)
+    session.add(Note(id=1, text="a", board=board))
+    session.commit()
+    assert told() == [appended(1, "a, stamped"), appended(2, "about it")]
+    assert not session.in_transaction()
+    event.remove(session, "before_commit", stamp)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """A database that several write to at a time."""
+    with Backend("postgres") as backend:
+        url = backend.url.replace("postgresql://", "postgresql+psycopg://")
+        engine = create_engine(url)
+        Base.metadata.create_all(engine)
+        engine.dispose()
+        yield url
+
+
+@pytest.mark.needs("postgres", "psycopg")
+def test_two_sessions_tell_what_each_has_committed(postgres: str, client: CableClient, told: Told) -> None:
+    engine = create_engine(postgres)
+    with Session(engine) as one, Session(engine) as other:
+        one.add(Board(id=1))
+        one.commit()
+        one.add(Note(id=1, text="a", board_id=1))
+        one.flush()
+        other.add(Note(id=2, text="b", board_id=1))
+        other.commit()
+        assert told() == [appended(2, "b")]
+        one.commit()
+        assert told() == [appended(1, "a")]
+        other.get_one(Note, 1).text = "never"
+        other.flush()
+        one.get_one(Note, 2).text = "c"
+        one.commit()
+        other.rollback()
+        assert told() == [replaced(2, "c")]
+    engine.dispose()
+
+
+@pytest.mark.needs("postgres", "psycopg")
+def test_a_session_that_is_awaited(postgres: str, client: CableClient) -> None:
+    asyncio.run(write_morphings(postgres))
+    assert client.broadcasts("morphings") == [
+        {"action": "prepend", "target": "top", "content": "a"},
+        {"action": "replace", "target": "morphing_1", "content": "b", "method": "morph"},
+        {"action": "remove", "target": "morphing_1"},
+    ]
+
+
+async def write_morphings(url: str) -> None:
+    engine = create_async_engine(url)
+    async with AsyncSession(engine, expire_on_commit=False) as session:
+        record = Morphing(text="a")
+        session.add(record)
+        await session.commit()
+        record.text = "b"
+        await session.commit()
+        async with session.begin_nested() as savepoint:
+            session.add(Morphing(text="never"))
+            await session.flush()
+            await savepoint.rollback()
+        await session.delete(record)
+        await session.commit()
+        session.add(Morphing(text="never"))
+        await session.flush()
+        await session.rollback()
+    await engine.dispose()
 
 
 # Which records, and how they are shown.
