@@ -166,6 +166,9 @@ KEYS: dict[str, Key] = {
     "CABLE_INBOX_MESSAGES": Key(
         1000, _is_count, COUNT, "messages of one peer that may wait; past it the peer is not read"
     ),
+    "CABLE_INBOX_BYTES": Key(
+        2**22, _is_count, COUNT, "length of those messages in all, text by its characters; past it likewise"
+    ),
     "CABLE_OUTBOX_MESSAGES": Key(10_000, _is_count, COUNT, "messages that may wait for such a peer"),
     "CABLE_MESSAGES_PER_SECOND": Key(
         1000, _is_count, COUNT, "messages of one peer in the long run; past it 1008"

@@ -217,6 +217,7 @@ class Runtime:
             "registry": self.registry,
             "scope": self.app.app_context,
             "inbox_limit": self.config.inbox_messages,
+            "inbox_bytes": self.config.inbox_bytes,
             "rate": Rate(self.config.messages_per_second, self.config.messages_burst),
             "stream_limits": StreamLimits(self.config.max_streams, self.config.handshake_timeout),
             "sender": self.app,

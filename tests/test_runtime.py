@@ -170,8 +170,9 @@ def test_settings_reach_who_obeys_them() -> None:
         CABLE_OUTBOX_MESSAGES=19,
         CABLE_CLOSE_TIMEOUT=20,
         CABLE_STALE_AFTER=21,
+        CABLE_INBOX_BYTES=22,
     ).runtime
-    assert runtime.handler.inbox_limit == 11
+    assert (runtime.handler.inbox_limit, runtime.handler.inbox_bytes) == (11, 22)
     assert runtime.handler.rate == (12, 13)
     assert runtime.handler.limits == (14, 15, 16)
     assert runtime.mount(runtime.cable.channels_route).limits._asdict() == {

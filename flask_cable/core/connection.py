@@ -145,6 +145,7 @@ class Connection:
         "__deaf",
         "__held",
         "__inbox",
+        "__inbox_bytes",
         "__paused",
         "__streams",
         "__weakref__",
@@ -186,6 +187,7 @@ class Connection:
         self.__data: Any = None
         self.__busy_until = 0.0
         self.__inbox: deque[Job] | None = None
+        self.__inbox_bytes = 0
         self.__streams: Streams | None = None
         self.__busy = self.__closed = self.__deaf = self.__held = self.__paused = False
 
@@ -493,7 +495,10 @@ class Connection:
         if self.__inbox is None:
             self.__inbox = deque()
         self.__inbox.append(job)
-        if len(self.__inbox) >= self.handler.inbox_limit and not self.__paused:
+        self.__inbox_bytes += _size_of(job)
+        handler = self.handler
+        is_full = len(self.__inbox) >= handler.inbox_limit or self.__inbox_bytes >= handler.inbox_bytes
+        if is_full and not self.__paused:
             self.__paused = True
             self.handler.executor.call_home(self.transport.pause)
 
@@ -510,12 +515,18 @@ class Connection:
             job = self.__inbox.popleft() if self.__inbox else None
             if job is None:
                 self.__busy, self.__inbox = False, None
-            resume = self.__paused and len(self.__inbox or ()) <= self.handler.inbox_limit // 2
+            else:
+                self.__inbox_bytes -= _size_of(job)
+            resume = self.__paused and self.__is_half_empty()
             if resume:
                 self.__paused = False
         if resume:
             self.handler.executor.call_home(self.transport.resume)
         return job
+
+    def __is_half_empty(self) -> bool:
+        handler, count = self.handler, len(self.__inbox or ())
+        return count <= handler.inbox_limit // 2 and self.__inbox_bytes <= handler.inbox_bytes // 2
 
     def __run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         try:
@@ -561,6 +572,12 @@ class Connection:
     def run_hooks(self, kind: str) -> bool:
         """Run the hooks of one kind; False when one of them stops the command."""
         return run_hooks(self, kind)
+
+
+def _size_of(job: Job) -> int:
+    """What a job keeps of what came: a message's length, text by its characters."""
+    _, args = job
+    return len(args[0]) if args and isinstance(args[0], (str, bytes)) else 0
 
 
 class _Ticker:

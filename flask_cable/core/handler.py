@@ -56,6 +56,7 @@ class Handler(ABC):
         watches: what visits every connection while it is open.
         scope: makes the context that user code runs in, afresh for each piece of work.
         inbox_limit: how many messages of one peer may wait before its socket is not read any more.
+        inbox_bytes: and how long all of them may be; text counts by its characters.
         rate: how many messages of one peer are taken; past it close 1008. None takes all.
         stream_limits: bounds of ``connection.stream_from``.
         decode: makes a value of a server message, which is JSON.
@@ -73,6 +74,7 @@ class Handler(ABC):
         watches: Sequence[Rounds] = (),
         scope: Scope = nullcontext,
         inbox_limit: int = 1000,
+        inbox_bytes: int = 2**22,
         rate: Rate | None = None,
         stream_limits: StreamLimits = StreamLimits(),  # noqa: B008 - a constant
         sender: Any = None,
@@ -85,6 +87,7 @@ class Handler(ABC):
         self.watches = watches
         self.scope = scope
         self.inbox_limit = inbox_limit
+        self.inbox_bytes = inbox_bytes
         self.rate = rate
         self.stream_limits = stream_limits
         self.sender = sender

@@ -627,6 +627,20 @@ def test_it_is_read_again_when_half_of_it_is_done() -> None:
     assert wire.told == ["pause", "resume"]
 
 
+def test_it_is_not_read_either_when_what_waits_is_long() -> None:
+    executor = LateExecutor()
+    connection, wire = attached(RecordingHandler(executor, inbox_limit=100, inbox_bytes=40))
+    for _ in range(3):
+        connection.handle_messages(["x" * 1000, "a" * 20, b"b" * 19])  # the first is being worked on
+        assert not connection.is_paused
+        executor.run()
+    assert wire.told == []
+    connection.handle_messages(["x", "a" * 21, b"b" * 19])
+    assert connection.is_paused
+    executor.run()
+    assert wire.told == ["pause", "resume"]
+
+
 # Timers.
 
 

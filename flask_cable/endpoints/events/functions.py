@@ -47,7 +47,7 @@ class FunctionHandler(EventsHandler):
 
     def opened(self, connection: Connection) -> None:
         breath = Breath(self.scope, self.is_current)
-        connection.state = Mailbox(self.executor, self.inbox_limit, breath)
+        connection.state = Mailbox(self.executor, self.inbox_limit, self.inbox_bytes, breath)
         try:
             super().opened(connection)
         except Exception as error:
@@ -86,9 +86,9 @@ class FunctionHandler(EventsHandler):
             if not connection.rescue(error):
                 raise
 
-    def handle_message(self, connection: Connection, message: Any) -> None:
+    def handle_message(self, connection: Connection, message: Any, size: int) -> None:
         with self.executor.guard:  # or a pause could overtake the resume that comes after it
-            if connection.state.put(message):
+            if connection.state.put(message, size):
                 self.executor.call_home(connection.transport.pause)
 
     # What it sends waits for a peer that is behind. Nobody else's waits: that is queued, within bounds.
@@ -136,28 +136,44 @@ class Mailbox:
 
     Args:
         limit: how many may wait until the peer is not read any more.
+        bytes_limit: and how long all of them may be.
 
     Attributes:
         breath: the scope in which the function runs.
         sent: set when nothing that was sent waits any more, and at the end.
     """
 
-    __slots__ = ("_end", "_event", "_executor", "_is_full", "_limit", "_messages", "breath", "sent")
+    __slots__ = (
+        "_bytes",
+        "_bytes_limit",
+        "_end",
+        "_event",
+        "_executor",
+        "_is_full",
+        "_limit",
+        "_messages",
+        "breath",
+        "sent",
+    )
 
-    def __init__(self, executor: Executor, limit: int, breath: Breath) -> None:
+    def __init__(self, executor: Executor, limit: int, bytes_limit: int, breath: Breath) -> None:
         self._executor = executor
         self._event: Event = executor.event()
         self._limit = limit
-        self._messages: deque[Any] = deque()
+        self._bytes_limit = bytes_limit
+        self._bytes = 0
+        self._messages: deque[tuple[Any, int]] = deque()
         self._is_full = False
         self._end: tuple[int, str] | None = None
         self.breath = breath
         self.sent: Event = executor.event()
 
-    def put(self, message: Any) -> bool:
-        """Add a message; True when there should be no more for now."""
-        self._messages.append(message)
-        self._is_full = self._is_full or len(self._messages) >= self._limit
+    def put(self, message: Any, size: int) -> bool:
+        """Add a message that is so long; True when there should be no more for now."""
+        self._messages.append((message, size))
+        self._bytes += size
+        is_full = len(self._messages) >= self._limit or self._bytes >= self._bytes_limit
+        self._is_full = self._is_full or is_full
         self._event.set()
         return self._is_full
 
@@ -170,6 +186,7 @@ class Mailbox:
     def drop(self) -> None:
         """Forget what waits."""
         self._messages.clear()
+        self._bytes = 0
 
     def wait(self, timeout: float | None) -> bool:
         """Wait until there is a message, or the end; False when neither came in time."""
@@ -188,11 +205,14 @@ class Mailbox:
         """The first message. Raises ``ConnectionClosed`` when there are none, and none will come."""
         if not self._messages and self._end is not None:
             raise ConnectionClosed(*self._end)
-        return self._messages.popleft()
+        message, size = self._messages.popleft()
+        self._bytes -= size
+        return message
 
     def has_emptied(self) -> bool:
         """Whether a full mailbox has been half emptied; said once."""
-        if self._is_full and len(self._messages) <= self._limit // 2:
+        is_half = len(self._messages) <= self._limit // 2 and self._bytes <= self._bytes_limit // 2
+        if self._is_full and is_half:
             self._is_full = False
             return True
         return False

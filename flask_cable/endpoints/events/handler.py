@@ -51,10 +51,10 @@ class EventsHandler(Handler):
         except Exception as error:
             self._malformed(connection, message, error)
         else:
-            self.handle_message(connection, value)
+            self.handle_message(connection, value, len(message))
 
-    def handle_message(self, connection: Connection, message: Any) -> None:
-        """A message came, decoded."""
+    def handle_message(self, connection: Connection, message: Any, size: int) -> None:
+        """A message came, decoded; ``size`` is how long it was."""
         handle = self.events.get("message")
         if handle is not None:
             handle(connection, message)

@@ -286,7 +286,7 @@ class PagesHandler(Handler):
 
     def _put_off(self, connection: Connection, message: str | bytes) -> None:
         early = page_of(connection).early
-        if len(early) >= self.inbox_limit:
+        if len(early) >= self.inbox_limit or sum(map(len, early)) >= self.inbox_bytes:
             return connection.close(1008, "too many messages")
         early.append(message)
 

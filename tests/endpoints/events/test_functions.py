@@ -303,10 +303,13 @@ def test_one_that_came_through_meanwhile_is_told_to_try_again(cable, client):
     runtime.executor.spawned = 0
 
 
-def test_a_peer_is_not_read_while_a_slow_function_has_enough_to_do(app, cable):
+@pytest.mark.parametrize(
+    "bounds", [{"CABLE_INBOX_MESSAGES": 4}, {"CABLE_INBOX_BYTES": 4}], ids=["by number", "by length"]
+)
+def test_a_peer_is_not_read_while_a_slow_function_has_enough_to_do(app, cable, bounds):
     from flask_cable.testing import CableClient
 
-    app.config["CABLE_INBOX_MESSAGES"] = 4
+    app.config.update(bounds)
     seen = []
 
     @cable.websocket("/ws")
@@ -404,23 +407,35 @@ class TestSlowReaders:
 
 
 class TestMailbox:
-    def made(self, limit=4):
+    def made(self, limit=4, bytes_limit=1000):
         scope: Scope = threading.Lock
-        return Mailbox(ManualExecutor(), limit, Breath(scope, lambda context: True))
+        return Mailbox(ManualExecutor(), limit, bytes_limit, Breath(scope, lambda context: True))
 
     def test_it_says_when_it_is_full_and_once_when_it_has_emptied(self):
         mailbox = self.made(limit=4)
-        assert [mailbox.put(number) for number in range(5)] == [False, False, False, True, True]
+        assert [mailbox.put(number, 1) for number in range(5)] == [False, False, False, True, True]
         rooms = []
         for number in range(5):
             assert mailbox.take() == number
             rooms.append(mailbox.has_emptied())
         assert rooms == [False, False, True, False, False]
-        assert [mailbox.put(number) for number in range(4)] == [False, False, False, True]
+        assert [mailbox.put(number, 1) for number in range(4)] == [False, False, False, True]
+
+    def test_or_when_what_is_in_it_is_long(self):
+        mailbox = self.made(bytes_limit=100)
+        assert [mailbox.put(size, size) for size in (60, 39, 1)] == [False, False, True]
+        rooms = []
+        for _ in range(3):
+            mailbox.take()
+            rooms.append(mailbox.has_emptied())
+        assert rooms == [True, False, False]
+        mailbox.put("x", 99)
+        mailbox.drop()
+        assert not mailbox.put("x", 99)
 
     def test_the_end_comes_after_all_messages(self):
         mailbox = self.made()
-        mailbox.put("a")
+        mailbox.put("a", 1)
         mailbox.end(1001, "bye")
         assert mailbox.wait(None)
         assert mailbox.take() == "a"
@@ -431,14 +446,14 @@ class TestMailbox:
 
     def test_what_is_dropped_is_gone(self):
         mailbox = self.made()
-        mailbox.put("a")
+        mailbox.put("a", 1)
         mailbox.drop()
         assert not mailbox.wait(0)
 
     def test_what_comes_between_two_looks_is_not_missed(self):
         mailbox = self.made()
         clear = mailbox._event.clear
-        mailbox._event.clear = lambda: (clear(), mailbox.put("a"))
+        mailbox._event.clear = lambda: (clear(), mailbox.put("a", 1))
         mailbox._event.wait = lambda timeout: pytest.fail("it waits")
         assert mailbox.wait(None)
         assert mailbox.take() == "a"

@@ -558,6 +558,17 @@ class TestMessages:
             page.say(id=n, action="ping")
         assert page.transport.closed_with == (1008, "too many messages")
 
+    def test_nor_without_bounds_of_their_length(self) -> None:
+        world = World(SlowBus())
+        here = world.start()
+        here.handler.inbox_bytes = 1000
+        here.render()
+        page = here.connect()
+        page.say(id=1, action="ping", text="x" * 1000)
+        assert page.transport.closed_with is None
+        page.say(id=2, action="ping")
+        assert page.transport.closed_with == (1008, "too many messages")
+
     def test_hooks_of_the_connection_class_apply(self, here: Process) -> None:
         class Careful(Connection):
             __slots__ = ()
