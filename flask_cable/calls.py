@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import SplitResult, unquote_to_bytes, urlencode, urlsplit
 
-from flask import Flask, request, session
+from flask import Flask, Response, after_this_request, request, session
 from werkzeug.urls import iri_to_uri
 
 from .core.connection import Connection
@@ -31,7 +31,8 @@ HEADERS = frozenset({"accept", "accept-language", "x-csrf-token", "x-csrftoken",
 CONTENT_TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 _OF_A_HANDSHAKE = (
     *("HTTP_UPGRADE", "HTTP_CONNECTION", "HTTP_SEC_WEBSOCKET_", "HTTP_SEC_FETCH_MODE", "HTTP_SEC_FETCH_DEST"),
-    *("CONTENT_TYPE", "CONTENT_LENGTH"),
+    *("CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"),
+    "HTTP_ACCEPT_ENCODING",  # a reply is JSON, which the socket compresses by itself
 )
 _NOT_FOR_PAGES = frozenset({"set-cookie", "connection", "keep-alive", "transfer-encoding"})
 
@@ -233,6 +234,15 @@ def seal_session(app: Flask, **_: Any) -> None:
     """Receives Flask's ``request_started``: no response of a called route can carry a session's cookie."""
     if CALLED_BY in request.environ and hasattr(session, "on_update"):
         session.on_update = _refuse
+        after_this_request(_unless_changed)
+
+
+def _unless_changed(response: Response) -> Response:
+    """A change deep inside, which the route has marked: ``session.modified = True``."""
+    if session.modified:
+        session.modified = False  # this is called again for the error
+        _refuse(session)
+    return response
 
 
 def _refuse(session: Any) -> NoReturn:

@@ -7,9 +7,10 @@ import re
 from flask import Response
 
 ATTRIBUTE = "data-socket-connection-id"
-_TAG_REST = rb"""(?:[^"'>]|"[^"]*"|'[^']*')*>"""
-_BODY = re.compile(
-    rb"<!--.*?-->|<(script|style|title|textarea|template|noscript)\b.*?</\1\s*>"
+_TAG_REST = rb"""(?:[^"'>]|"[^"]*(?:"|\Z)|'[^']*(?:'|\Z))*(?:>|\Z)"""
+_BODY = re.compile(  # what is never closed goes on to the end, as in a browser: so each byte is looked at once
+    rb"<!--(?:-?>|.*?(?:--!?>|\Z))"
+    rb"|<(script|style|title|textarea|template|noscript)(?=[\s/>]).*?(?:</\1(?=[\s/>])|\Z)"
     rb"|<(?P<body>body)(?=[\s/>])" + _TAG_REST + rb"|<[a-z!/?]" + _TAG_REST,
     re.IGNORECASE | re.DOTALL,
 )
@@ -24,7 +25,6 @@ def mark(response: Response, connection_id: str) -> None:
     if body is not None and ATTRIBUTE.encode() not in body[0].lower():
         attribute = f' {ATTRIBUTE}="{connection_id}"'.encode()
         response.set_data(html[: body.end("body")] + attribute + html[body.end("body") :])
-        response.headers.pop("ETag", None)  # of a page without it
 
 
 def _is_page(response: Response) -> bool:
@@ -38,7 +38,12 @@ def _is_page(response: Response) -> bool:
 
 
 def keep_out_of_caches(response: Response) -> None:
-    """Let no cache keep a response that bears an id: whoever was given it again would share it."""
+    """Let no cache keep a response that bears an id: whoever was given it again would share it.
+
+    Nor is it to be asked whether it is still good: it is good once.
+    """
+    for validator in ("ETag", "Last-Modified"):
+        response.headers.pop(validator, None)
     control = response.cache_control
     control.public = False
     control.max_age = control.s_maxage = None

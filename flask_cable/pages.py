@@ -87,9 +87,7 @@ class PageSocket:
             BusError: the server behind the store did not answer.
         """
         names = stream_names(*streams)
-        limit = self._pages.limits.streams
-        if len(names) > limit:
-            raise TooMany(f"CABLE_MAX_STREAMS: a page hears {limit} at most")
+        self._expect({*names})
         self._change(self._pages.ledger.places(names), [])
 
     def unsubscribe(self, *streams: Any) -> None:
@@ -118,6 +116,12 @@ class PageSocket:
     @property
     def _pages(self) -> PagesHandler:
         return self._state.pages
+
+    def _expect(self, names: set[str]) -> None:
+        """Raises ``TooMany``."""
+        limit = self._pages.limits.streams
+        if len(names) > limit:
+            raise TooMany(f"CABLE_MAX_STREAMS: a page hears {limit} at most")
 
     def _change(self, hear: dict[str, Place], forget: list[str]) -> None:
         """Change what the page hears, wherever it is."""
@@ -172,10 +176,14 @@ class RequestedPage(PageSocket):
             self._key = session[KEY_IN_SESSION] = _new_token()
         return self._key
 
+    def _expect(self, names: set[str]) -> None:
+        super()._expect(names.union(self._streams))
+
     def _change(self, hear: dict[str, Place], forget: list[str]) -> None:
         if self._named is not None:
             return super()._change(hear, forget)
-        self._streams = {**hear, **self._streams}
+        for name, place in hear.items():
+            self._streams.setdefault(name, place)
         for name in forget:
             self._streams.pop(name, None)
         self._write()

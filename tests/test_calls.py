@@ -263,6 +263,11 @@ class TestEnviron:
         for path in ("/cable", "/cable/socket"):
             assert page.call(path)["status"] == 426
 
+    def test_it_asks_for_no_compression(self, client: CableClient) -> None:
+        """Browsers' handshakes do; a compressed answer would be of no use to the page."""
+        page = client.page("/", headers={"Accept-Encoding": "gzip, br", "Transfer-Encoding": "chunked"})
+        assert not {"Accept-Encoding", "Transfer-Encoding"} & self.seen(page)["headers"].keys()
+
     def test_its_session_can_be_read(self, page: CablePage) -> None:
         assert self.seen(page)["session"] == "Ann"
 
@@ -443,6 +448,7 @@ class TestSession:
             lambda: session.setdefault("x", 1),
             lambda: setattr(session, "permanent", True),
             lambda: flash("hello"),
+            lambda: setattr(session, "modified", True),
         ],
     )
     def test_writing_is_refused_and_says_why(

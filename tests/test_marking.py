@@ -39,6 +39,11 @@ def marked(html: str | bytes, **options: object) -> str:
         ("<bodyguard></bodyguard><body>", 28),
         ("<p>漢字</p><body>", 18),
         ("<body><body>", 5),
+        ("<!--><body>", 10),
+        ("<!---><body>", 11),
+        ("<!-- a --!><body>", 16),
+        ("<script>'<body>'</script x='1'><body>", 36),
+        ("<title-bar></title-bar><script-x/><template-y></template-y><body>", 64),
     ],
 )
 def test_the_body_tag_is_found_where_it_is(html: str, place: int) -> None:
@@ -57,6 +62,10 @@ def test_the_body_tag_is_found_where_it_is(html: str, place: int) -> None:
         "<bodyx>",
         "<!-- <body> -->",
         "<script>'<body>'</script>",
+        "<script>'</scripts><body>'",
+        "<title>x<body>",
+        "<!-- x<body>",
+        "<p title='<body>",
     ],
 )
 def test_without_one_nothing_changes(html: str) -> None:
@@ -68,9 +77,10 @@ def test_a_page_that_bears_it_already_keeps_what_it_has() -> None:
     assert marked(html) == html
 
 
-def test_much_that_is_never_closed_takes_no_time() -> None:
-    html = "<a title='" * 300 + "<!--" * 300 + "<script" * 300
-    assert marked(html) == html
+@pytest.mark.parametrize("opened", ["<a ", "<a title='", '<a title="', "<!--", "<script", "<script>", "<", "<body "])
+def test_much_that_is_never_closed_takes_no_time(opened: str) -> None:
+    """Were the time quadratic, this would be an hour."""
+    assert len(marked(opened * 100_000)) - len(opened * 100_000) in (0, len(MARK))
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "image/svg+xml"])
@@ -108,17 +118,13 @@ def test_what_is_compressed_or_of_two_byte_letters_stays_as_it_is() -> None:
     assert (response.data, wide.data) == (packed, "<body>".encode("utf-16"))
 
 
-def test_the_tag_of_another_body_is_dropped() -> None:
-    response = Response("<body>", mimetype="text/html")
-    response.add_etag()
-    mark(response, ID)
-    assert "ETag" not in response.headers
-
-
 def test_no_cache_keeps_it() -> None:
     response = Response("x")
     response.cache_control.public = True
     response.cache_control.max_age = 3600
     response.cache_control.s_maxage = 3600
+    response.add_etag()
+    response.last_modified = 0
     keep_out_of_caches(response)
     assert sorted(response.headers["Cache-Control"].split(", ")) == ["no-store", "private"]
+    assert not {"ETag", "Last-Modified"} & {*response.headers.keys()}  # nor asks whether it has changed

@@ -175,6 +175,29 @@ class TestSubscribing:
         with app.test_request_context(), pytest.raises(TooMany, match="CABLE_MAX_STREAMS"):
             socket.subscribe([str(n) for n in range(1001)])
 
+    def test_nor_may_they_become_too_many_one_by_one(self, cable: Cable) -> None:
+        with make_app(cable, CABLE_MAX_STREAMS=3).test_request_context():
+            for stream in ("a", "b", "c", "a"):
+                socket.subscribe(stream)
+            with pytest.raises(TooMany, match="CABLE_MAX_STREAMS"):
+                socket.subscribe("d")
+            socket.unsubscribe("a")
+            socket.subscribe("d")
+
+    def test_a_push_to_several_is_heard_by_the_stream_that_came_first(
+        self, app: Flask, cable: Cable, client: CableClient
+    ) -> None:
+        @app.get("/in-turn")
+        def in_turn() -> str:
+            for stream in ("a", "b", "a", "c"):
+                socket.subscribe(stream)
+            return PAGE
+
+        page = client.page("/in-turn")
+        cable.push(1, "c", "b")
+        cable.push(2, "*")
+        assert page.pushes == [{"payload": 1, "channel": "b"}, {"payload": 2, "channel": "a"}]
+
     def test_a_route_may_change_its_mind(self, app: Flask, client: CableClient) -> None:
         @app.get("/mind")
         def mind() -> str:

@@ -299,7 +299,7 @@ export class PageSocket extends Link {
 		const { id, type, channel, payload } = frame
 		if (id) this.settle(id, frame.error, frame)
 		else if (type) tell(this, `on${type}`)
-		else for (const one of this.#hearers) if (one.pattern.test(channel)) tell(one, "hear", payload, channel)
+		else if (channel) for (const one of this.#hearers) if (one.pattern.test(channel)) tell(one, "hear", payload, channel)
 	}
 }
 
@@ -309,7 +309,7 @@ export const createConsumer = (url = mount, options) => new Consumer(url, option
 // Both connect when they are used; the consumer is that of the page's elements.
 export const consumer = createConsumer()
 export const socket = new PageSocket(
-	() => `${mount()}/socket?socket_connection_id=${page.body.dataset.socketConnectionId}`,
+	() => `${mount().replace(/\/$/, "")}/socket?socket_connection_id=${page.body.dataset.socketConnectionId}`,
 )
 
 const METHODS = { replace: "replaceWith", update: "replaceChildren" }

@@ -61,7 +61,7 @@ class CableConnection(CablePeer):
         return CableSubscription(self, identifier)
 
     def subscribe_page(self, html: str) -> list[CableSubscription]:
-        """Subscribe to all that a page's ``turbo_stream_from`` names, as Turbo's JavaScript would."""
+        """Subscribe to all that a page's stream sources name, as Turbo's JavaScript or ours would."""
         return [self.subscribe(params.pop("channel"), **params) for params in sources_of(html)]
 
     def send_raw(self, *messages: str | bytes) -> None:

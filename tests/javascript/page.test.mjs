@@ -25,6 +25,16 @@ test("the page's own connects when it is used, with what the body says it is", (
   assert.equal(latest().url, "wss://shop.test/app/cable/socket?socket_connection_id=abc")
 })
 
+test("the cable may be at a path that ends in a slash, the root's too", () => {
+  for (const [meta, url] of [["/live/", "/live/socket"], ["/", "/socket"], ["wss://other.test/", "/socket"]]) {
+    world.meta = meta
+    own.connect()
+    const { pathname, search } = new URL(latest().url)
+    assert.deepEqual([pathname, search], [url, "?socket_connection_id=abc"])
+    own.disconnect()
+  }
+})
+
 test("a channel is heard by who listens to it", () => {
   const heard = []
   const off = page.on("news", (payload, channel) => heard.push([payload, channel]))
@@ -46,7 +56,6 @@ test("a pattern is a glob", () => {
     return heard
   }
   for (const [pattern, channel] of [
-    ["*", ""],
     ["*", "any\nthing"],
     ["room:*", "room:7"],
     ["room:*:news", "room:7:8:news"],
@@ -187,6 +196,8 @@ test("a refusal is told by its code", async () => {
 })
 
 test("what it does not know is no matter", () => {
-  page.on("news", () => {})
-  latest().accept("").hear({}, { id: 99, body: "whose?" }, { channel: "news" }, { type: "other" })
+  const heard = []
+  page.on("*", (payload, channel) => heard.push(channel))
+  latest().accept("").hear({}, { any: "thing" }, { id: 99, body: "whose?" }, { type: "other" }, { channel: "news" })
+  assert.deepEqual(heard, ["news"])
 })

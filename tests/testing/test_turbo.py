@@ -121,7 +121,7 @@ def test_a_page_is_heard_through_what_it_says():
     app = make_app()
     with CableClient(app) as client:
         with app.test_request_context():
-            html = render_template_string("{{ turbo_stream_from('a') }}<p>{{ turbo_stream_from('b', 'c') }}")
+            html = render_template_string("{{ turbo_stream_from('a') }}<p>{{ cable_stream_from('b', 'c') }}")
         page = client.connect().subscribe_page(html)
         assert [subscription.streams for subscription in page] == [("a",), ("b:c",)]
         app.extensions["cable"].cable.broadcast("a", turbo_stream.remove("x"))
