@@ -8,11 +8,13 @@ from flask import Response
 
 ATTRIBUTE = "data-socket-connection-id"
 _TAG_REST = rb"""(?:[^"'>]|"[^"]*(?:"|\Z)|'[^']*(?:'|\Z))*(?:>|\Z)"""
-_BODY = re.compile(  # what is never closed goes on to the end, as in a browser: so each byte is looked at once
-    rb"<!--(?:-?>|.*?(?:--!?>|\Z))"
-    rb"|<(script|style|title|textarea|template|noscript)(?=[\s/>]).*?(?:</\1(?=[\s/>])|\Z)"
-    rb"|<(?P<body>body)(?=[\s/>])" + _TAG_REST + rb"|<[a-z!/?]" + _TAG_REST,
-    re.IGNORECASE | re.DOTALL,
+_BODY = (
+    re.compile(  # what is never closed goes on to the end, as in a browser: so each byte is looked at once
+        rb"<!--(?:-?>|.*?(?:--!?>|\Z))"
+        rb"|<(script|style|title|textarea|template|noscript)(?=[\s/>]).*?(?:</\1(?=[\s/>])|\Z)"
+        rb"|<(?P<body>body)(?=[\s/>])" + _TAG_REST + rb"|<[a-z!/?]" + _TAG_REST,
+        re.IGNORECASE | re.DOTALL,
+    )
 )
 
 

@@ -77,7 +77,9 @@ def test_a_page_that_bears_it_already_keeps_what_it_has() -> None:
     assert marked(html) == html
 
 
-@pytest.mark.parametrize("opened", ["<a ", "<a title='", '<a title="', "<!--", "<script", "<script>", "<", "<body "])
+@pytest.mark.parametrize(
+    "opened", ["<a ", "<a title='", '<a title="', "<!--", "<script", "<script>", "<", "<body "]
+)
 def test_much_that_is_never_closed_takes_no_time(opened: str) -> None:
     """Were the time quadratic, this would be an hour."""
     assert len(marked(opened * 100_000)) - len(opened * 100_000) in (0, len(MARK))

@@ -29,4 +29,9 @@ for (const row of document.querySelectorAll("[data-room]"))
 
 document.querySelector("#wave").addEventListener("click", () => socket.send("wave"));
 socket.onconnected = () => (document.body.dataset.state = "connected");
-socket.onexpired = () => location.reload(); // the server does not know this page any more
+
+// The server does not know this page any more: a new one is needed, though not again and again.
+socket.onexpired = () => {
+  const [{ type }] = performance.getEntriesByType("navigation");
+  if (type !== "reload" || performance.now() > 10_000) location.reload();
+};

@@ -10,7 +10,7 @@
  */
 
 const PROTOCOLS = ["flask-cable-v1-json", "actioncable-v1-json", "actioncable-unsupported"]
-const WAKING = ["visibilitychange", "resume", "pageshow", "online", "offline"]
+const WAKING = ["visibilitychange", "pageshow", "online", "offline"]
 
 const page = globalThis.document
 const mount = () => page?.querySelector("meta[name=action-cable-url]")?.["content"] ?? "/cable"

@@ -161,6 +161,32 @@ def test_a_page_without_a_socket_is_told_so_too(visit: Visit) -> None:
     page.until("told.includes('expired')")
 
 
+def test_a_page_that_cannot_be_known_is_loaded_again_once(visit: Visit) -> None:
+    """As the guide has it: one whose browser keeps no cookies would be loaded again for ever."""
+    page = visit(careful="1", late="1")
+    page.until("window.loads == 1")
+    page.evaluate("begin()")
+    page.until("window.loads == 2")
+    page.evaluate("begin()")
+    page.until("told.includes('expired')")
+    page.evaluate("socket.drop()")
+    page.until("told.filter((one) => one == 'expired').length == 2")
+    assert page.evaluate("loads") == 2
+
+
+@pytest.mark.needs("node_modules")
+def test_turbo_drive_brings_a_page_with_a_socket_of_its_own(server: Server, visit: Visit) -> None:
+    page = visit("news", turbo="1")
+    before = page.evaluate(ID)
+    page.evaluate("window.isSame = true; void Turbo.visit('/?hear=sports&turbo=1')")
+    page.until("location.search.includes('sports') && told.join() == 'connected,disconnected,connected'")
+    assert page.evaluate("isSame")
+    assert page.evaluate(ID) != before
+    push(server, 1, "news")
+    push(server, 2, "sports")
+    until_heard(page, ["sports", 2])
+
+
 def test_messages_are_replied_to(visit: Visit) -> None:
     page = visit("news")
     assert page.evaluate("socket.send('add', {numbers: [40, 2]}).then(({sum, name}) => [sum, name])") == [
@@ -214,6 +240,22 @@ def test_a_called_route_may_subscribe_the_page(server: Server, visit: Visit) -> 
     }
     push(server, "score", "sports")
     until_heard(page, ["sports", "score"])
+
+
+@pytest.mark.parametrize("mount", ["/live/", "/"])
+def test_an_application_below_a_prefix_with_the_cable_elsewhere(browser: Browser, mount: str) -> None:
+    env = {"SCRIPT_NAME": "/shop", "FLASK_CABLE_MOUNT_PATH": mount}
+    app = "support.apps.newsroom:create_app()"
+    with Server("gunicorn-gevent", app, env=env, ready="/shop/greet/nobody") as server:
+        page = browser.open(f"{server.url}/shop/news?hear=news")
+        page.until(CONNECTED)
+        assert server.post("/shop/push", {"message": 1, "streams": ["news"]}).status == 204
+        until_heard(page, ["news", 1])
+        assert page.evaluate("socket.call('/shop/greet/ann').then(({status}) => status)") == 200
+        scripts = "[...document.scripts].map(({src}) => src && new URL(src).pathname).join('')"
+        assert page.evaluate(scripts) == f"/shop{mount}cable.js"
+        assert page.errors() == []
+        page.close()
 
 
 # Several workers, and a server between them that outlives them.

@@ -195,8 +195,8 @@ test("a page that is seen again tries at once", () => {
   assert.equal(sockets(), 2)
 })
 
-test("so does one that is online again, resumed, or shown again", () => {
-  for (const name of ["online", "resume", "pageshow"]) {
+test("so does one that is online again, or shown again", () => {
+  for (const name of ["online", "pageshow"]) {
     const socket = welcomed()
     socket.lose()
     happen(name)

@@ -49,6 +49,25 @@ class TestKnown:
         assert page.received == [{"type": "expired"}]
         assert not here.handler.is_known("page")
 
+    def test_pages_that_never_connect_and_those_that_are_gone_take_no_memory(self, here: Process) -> None:
+        """Ten a second, for as long as it takes to make ten thousand."""
+        store, most = here.world.store, 0
+        for second in range(1000):
+            for n in range(10):
+                digest = f"{second}.{n}"
+                here.render("news", f"own:{digest}", digest=digest)
+                here.subscribe("more", digest=digest)
+                here.push("hello", f"own:{digest}")
+            here.connect(digest).leave()
+            here.executor.advance(1)
+            most = max(most, len(store._texts) + len(store._logs))
+        kept_for = 2 * 120 + 60  # the orders of a page, and until the next sweep
+        assert most < kept_for * 10 * 3
+        assert (here.handler.streams._alone, here.handler.streams._streams) == ({}, {})
+        here.executor.advance(kept_for)
+        here.render("last", digest="last")
+        assert (len(store._texts), len(store._logs)) == (1, 0)
+
     def test_the_store_says_whether_it_is_known(self, here: Process) -> None:
         here.render(digest="made")
         here.subscribe("a", digest="ordered")
