@@ -43,10 +43,13 @@ from ..transports.upgrading import Upgrading
 from .base import Route
 
 if TYPE_CHECKING:
-    from ..runtime import CableState, Runtime
+    from ..runtime import CableState, Mounted, Runtime
 
 FAULTS = {403: FORBIDDEN, 501: BAD_REQUEST._replace(status=501), 503: UNAVAILABLE}
 """What refuses a handshake, in Engine.IO's words; all else is a bad request."""
+
+UNKNOWN = object()
+"""Stands for what no peer polls, where None is one that has changed to a WebSocket."""
 
 ONE_AT_A_TIME = (
     "This server handles one request at a time, and a polling client needs two. "
@@ -107,9 +110,9 @@ class SocketIORoute(Route):
             return self._refuse(runtime, fault_of(refusal))
         mounted = runtime.mount(self)
         polls = cast(SocketIOHandler, mounted.handler).polls
-        if sid not in polls:
+        polling = polls.get(sid, UNKNOWN)
+        if polling is UNKNOWN:
             return self._refuse(runtime, UNKNOWN_SID)
-        polling = polls[sid]
         if polling is None:  # the protocol's document wants that one closed, and not refused
             second = Refusal(400, "This connection has its WebSocket.")
             return runtime.upgrade(self, request.environ, *runtime.turned_away(mounted, second))
@@ -143,9 +146,9 @@ class SocketIORoute(Route):
         if sid is None:
             return self._open(runtime)
         polls = cast(SocketIOHandler, runtime.mount(self).handler).polls
-        if sid not in polls:  # it may be another worker's: the client connects anew
+        polling = polls.get(sid, UNKNOWN)
+        if polling is UNKNOWN:  # it may be another worker's: the client connects anew
             return answer(UNKNOWN_SID)
-        polling = polls[sid]
         if polling is None:
             return answer(BAD_REQUEST)
         return self._receive(polling) if request.method == "POST" else self._poll(runtime, polling)
@@ -167,6 +170,12 @@ class SocketIORoute(Route):
             runtime.registry.remove(connection)
             mounted.handler.tell(signals.rejected, connection=connection)
             return answer(FORBIDDEN)
+        polling = self._attach(runtime, mounted, connection)
+        runtime.begin(connection)
+        return self._poll(runtime, polling)
+
+    def _attach(self, runtime: Runtime, mounted: Mounted, connection: Connection) -> PollingTransport:
+        """Let requests find the connection by its sid, as long as it polls."""
         peer = connection.state = Peer((WEBSOCKET,) if self._can_upgrade(runtime) else ())
         polls = cast(SocketIOHandler, mounted.handler).polls
 
@@ -176,10 +185,10 @@ class SocketIORoute(Route):
             else:
                 polls[peer.sid] = None
 
-        polls[peer.sid] = PollingTransport(connection, runtime.executor, mounted.limits, forget)
-        connection.attach(polls[peer.sid])
-        runtime.begin(connection)
-        return self._poll(runtime, polls[peer.sid])
+        polling = PollingTransport(connection, runtime.executor, mounted.limits, forget)
+        polls[peer.sid] = polling
+        connection.attach(polling)  # which may end it at once
+        return polling
 
     def _can_upgrade(self, runtime: Runtime) -> bool:
         if WEBSOCKET not in self.io.settings.transports:

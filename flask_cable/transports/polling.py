@@ -24,7 +24,7 @@ from ..protocols.engineio import (
     part_of,
     split_payload,
 )
-from ..protocols.frames import BINARY, VOLATILE, Frame
+from ..protocols.frames import BINARY, VOLATILE, Burst, Frame
 from .base import Limits, Transport
 
 GENTLE = (1000, 1001, 1012, 1013)
@@ -175,11 +175,14 @@ class PollingTransport(Transport):
 
     def _take(self) -> bytes:
         """All that waits, as one payload."""
+        return join_payload(self._take_parts() or [NOOP_FRAME.payload])
+
+    def _take_parts(self) -> list[bytes]:
         parts = []
         while self._outbox:
             parts.append(bytes(self._outbox.first()))
             self._outbox.taken(len(parts[-1]))
-        return join_payload(parts or [NOOP_FRAME.payload])
+        return parts
 
     def _cancelled(self, poll: Poll) -> bytes:
         with self._executor.guard:
@@ -286,15 +289,22 @@ class PollingTransport(Transport):
         with self._executor.guard:
             if not self._open:
                 return False
-            waiting = self._take() if self._outbox else b""
+            waiting = [_frame_of(part) for part in self._take_parts()]
             self._open = False
             self._successor = successor
             self.connection.attach(successor)
             if self._resumed is not None:
                 successor.pause()
             self._answer_with(NOOP_FRAME.payload)
-            for message in split_payload(waiting, PACKETS) if waiting else ():
-                successor.send(
-                    Frame(message.encode()) if isinstance(message, str) else Frame(message, BINARY)
-                )
+            for frame in waiting:
+                successor.send(frame)
             return True
+
+
+def _frame_of(part: bytes) -> Frame:
+    """Undo ``part_of``."""
+    frames = [
+        Frame(packet.encode()) if isinstance(packet, str) else Frame(packet, BINARY)
+        for packet in split_payload(part, len(part))
+    ]
+    return frames[0] if len(frames) == 1 else Burst(frames)

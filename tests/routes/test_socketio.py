@@ -249,6 +249,13 @@ def test_what_connect_raises_is_flasks_to_answer(cable: Cable, client: CableClie
     assert client._runtime().registry.taken == 0
 
 
+def test_who_is_closed_before_it_begins_is_told_so(cable: Cable, client: CableClient) -> None:
+    cable.connection(type("Mine", (Connection,), {"connect": lambda self: self.close(1008, "no")}))
+    response = client.http.get(f"{PATH}?EIO=4&transport=polling")
+    assert (response.status_code, response.text) == (200, "1")
+    assert client._runtime().registry.taken == 0
+
+
 def test_one_too_many_is_told_to_come_back(client: CableClient) -> None:
     client._runtime().config.max_connections = 1
     Poller(client)

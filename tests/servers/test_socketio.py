@@ -375,6 +375,17 @@ def test_two_workers_serve_one_another(cluster: Server, spread: list[Wire], back
         assert [hear(wire) for wire in spread] == ["41"] * len(spread)
 
 
+def test_who_has_joined_a_room_misses_nothing_that_others_emit(cluster: Server, backend: Backend) -> None:
+    with Publisher(backend.url) as publisher, enter(cluster) as wire:
+        io = publisher.socketio(recovery_seconds=60)
+        io.emit("connected")
+        hear(wire)
+        for number in range(50):
+            assert ask(wire, "/join", f"room {number}") is True
+            io.to(f"room {number}").emit("news", number)
+            assert hear(wire).startswith(f'42["news",{number},')
+
+
 def test_a_poll_that_meets_another_worker_is_told_to_connect_anew(cluster: Server) -> None:
     peer = Polling(cluster)
     answers = eventually(

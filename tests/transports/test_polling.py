@@ -349,6 +349,16 @@ def test_what_waits_goes_to_the_successor_first() -> None:
     assert line.forgotten == [successor]
 
 
+def test_all_that_waits_is_handed_over_however_many_parts_it_has() -> None:
+    line = Line()
+    burst = Burst((Frame(b"4510-[]"), *(Frame(b"\x01", BINARY) for _ in range(10))))
+    for _ in range(1000):
+        assert line.connection.send(burst)
+    successor = LoopbackTransport(line.connection)
+    assert line.transport.hand_over(successor)
+    assert len(successor.sent) == 11 * 1000 > PACKETS
+
+
 def test_a_get_that_waits_is_told_nothing_when_it_is_over() -> None:
     line = Line()
     poll = line.get()

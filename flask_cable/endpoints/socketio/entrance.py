@@ -39,8 +39,7 @@ class Entrance:
         namespace = self._handler.namespaces.find(packet.namespace)
         if namespace is None:
             return self._turn_away(connection, packet, "Invalid namespace")
-        entered, limit = len(peer.sockets), self._handler.settings.max_namespaces
-        if packet.namespace not in peer.sockets and entered >= limit:
+        if not peer.has_place(packet.namespace, self._handler.settings.max_namespaces):
             self._handler.counts["too_many_namespaces"] += 1
             return self._turn_away(connection, packet, "too many namespaces")
         past = None
@@ -96,8 +95,10 @@ class Entrance:
             socket.connection.state.sockets[name] = socket
             welcome = partial(socket.connection.post, self._welcome, socket, past)
             is_live = hall.add(socket, welcome)
-        for room in past.rooms if past else ():
-            hall.join(socket, room)
+        if past:
+            for room in past.rooms:
+                hall.join(socket, room)
+            hall.await_rooms(past.rooms)
         return is_live
 
     def _welcome(self, socket: Socket, past: Past | None) -> None:
@@ -113,7 +114,7 @@ class Entrance:
             missed = self._missed_by(socket, past)
         except CableError as error:  # it comes back as somebody new
             self._handler.failed(socket.connection, error)
-            return socket.connection.close(1013, "the store did not answer")
+            return socket.connection.close(1013, "what it missed cannot be had")
         last = missed[-1].offset if missed else -1
         frames: list[Frame] = [self._handler.protocol.connected(socket.hall.name, socket.id, socket.pid)]
         with self._handler.executor.guard:

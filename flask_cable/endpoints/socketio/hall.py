@@ -111,6 +111,26 @@ class Hall:
             socket.joined.add(name)
             return True
 
+    def await_rooms(self, names: Iterable[str]) -> None:
+        """Return once nothing is missed of what other processes emit to these rooms.
+
+        Where nobody can wait for that, and while the adapter is away, this returns at once.
+        """
+        executor, hub = self.executor, self.handler.hub
+        if not hub.bus.is_shared or not executor.can_wait():
+            return
+        for name in names:
+            live = executor.event()
+            if self._is_live(name, live.set) or hub.bus.is_lost:
+                continue
+            if not live.wait(self.handler.stream_limits.live_within):
+                logger.warning("%r: the pub/sub adapter did not confirm the room in time", name)
+
+    def _is_live(self, name: str, on_live: Callable[[], object]) -> bool:
+        with self.executor.guard:
+            room = self._rooms.get(name)
+            return room is None or self.handler.hub.relay(self.handler.stream(self.name, name), room, on_live)
+
     def leave(self, socket: Socket, name: str) -> bool:
         """Undo ``join``; False when the socket is not there."""
         with self.executor.guard:

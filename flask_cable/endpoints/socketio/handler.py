@@ -107,11 +107,10 @@ class SocketIOHandler(Handler):
         if self.polls.get(peer.sid, peer) is None:
             del self.polls[peer.sid]
         why = peer.ending or _ending(code)
+        may_return = why not in (SERVER_LEFT, PARSE_ERROR)
         for socket in peer.inside():
-            if self.recovery is not None and why not in (SERVER_LEFT, PARSE_ERROR):
-                self.recovery.remember(socket)
             self.leave(socket)
-            self._left(socket, why)
+            self._left(socket, why, may_return)
 
     def encode(self, data: Any) -> Frame:
         return self.protocol.event(packets.MAIN, ("message", data))
@@ -265,10 +264,13 @@ class SocketIOHandler(Handler):
                 sockets[socket.hall.name] = None
             return True
 
-    def _left(self, socket: Socket, reason: str) -> None:
+    def _left(self, socket: Socket, reason: str, may_return: bool = False) -> None:
         """Its handlers are told, while it is in its rooms and afterwards."""
         self._tell(socket, DISCONNECTING, reason)
+        rooms = sorted(socket.joined)
         self.vacate(socket)
+        if may_return and self.recovery is not None:  # not earlier, or there could be two of the same id
+            self.recovery.remember(socket, rooms)
         socket.drop_questions()
         self._tell(socket, DISCONNECT, reason)
 
@@ -282,8 +284,8 @@ class SocketIOHandler(Handler):
         hall = socket.hall
         with self.executor.guard:
             hall.remove(socket)
-            if not hall.sockets:
-                self.halls.pop(hall.name, None)
+            if not hall.sockets and self.halls.get(hall.name) is hall:
+                del self.halls[hall.name]
 
 
 def _ending(code: int) -> str:

@@ -16,7 +16,7 @@ class Peer:
     Attributes:
         sid: names the connection between the client and this process; only they know it.
         upgrades: what the client is told to change to.
-        sockets: namespace -> socket; None for one that it has left.
+        sockets: namespace -> socket; None for one that the server has put it out of.
         assembly: a packet whose attachments are still to come.
         ending: why the connection ends, in words of Socket.IO; what came first holds.
         overdue: ends a connection that enters no namespace.
@@ -43,6 +43,15 @@ class Peer:
     def inside(self) -> list[Socket]:
         """The sockets that have not left."""
         return [socket for socket in self.sockets.values() if socket is not None]
+
+    def has_place(self, namespace: str, limit: int) -> bool:
+        """Whether it may be in one more namespace; the oldest that it is out of is forgotten for it."""
+        if namespace not in self.sockets and len(self.sockets) >= limit:
+            left = next((name for name, socket in self.sockets.items() if socket is None), None)
+            if left is None:
+                return False
+            del self.sockets[left]
+        return True
 
     def read(self, data: str | bytes, protocol: SocketIO, limit: int) -> Packet | None:
         """The packet that is whole with this message; None while attachments are to come.

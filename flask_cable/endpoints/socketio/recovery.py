@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...core.connection import Connection
-from ...errors import CableError
+from ...errors import BusError, CableError
 from ...protocols.frames import Frame
 from ...streams import stream_key
 from .envelope import Kept, frame_of, opened, sealed, stream_of
@@ -96,13 +96,13 @@ class Recovery:
         self._handler = handler
         self.log = log
 
-    def remember(self, socket: Socket) -> None:
-        """Keep a socket whose peer has gone without a word."""
+    def remember(self, socket: Socket, rooms: list[str]) -> None:
+        """Keep a socket whose peer has gone without a word, and the rooms that it was in."""
         if socket.pid is None:
             return
         fields = {
             "sid": socket.id,
-            "rooms": sorted(socket.joined),
+            "rooms": rooms,
             "data": socket.data,
             "who": _identity(socket.connection),
         }
@@ -139,8 +139,10 @@ class Recovery:
 
     def missed_by(self, socket: Socket, offset: int) -> list[Kept]:
         """Those of the events since then that were meant for a socket. Raises ``CableError``."""
-        found = []
-        for line in self.log.missed(socket.hall.name, offset) or ():
+        lines, found = self.log.missed(socket.hall.name, offset), []
+        if lines is None:
+            raise BusError("more was emitted meanwhile than is kept")
+        for line in lines:
             fields, payload = opened(line.text)
             if Target.of(fields).covers(socket.rooms):
                 found.append(placed(frame_of(fields, payload), line.offset))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import partial
@@ -263,8 +263,10 @@ class Socket:
             if len(questions) >= limit:
                 raise TooMany(f"max_acks: {limit} events wait for an answer; give them a timeout")
             id, self._asked = self._asked, self._asked + 1
-            timer = timeout and executor.later(timeout, self.connection.post, self._expire, id)
-            questions[id] = Question(answered, unanswered, timer or None)
+            timer = None
+            if timeout is not None:
+                timer = executor.later(timeout, self.connection.post, self._expire, id)
+            questions[id] = Question(answered, unanswered, timer)
         return id
 
     def take_question(self, id: int | None) -> Question | None:
@@ -321,11 +323,19 @@ class Socket:
     def join(self, *rooms: Any) -> bool:
         """Join these rooms; False when it is in all of them already.
 
+        When this returns, nothing is missed that is emitted to them from then on, in whatever process.
+
         Raises:
             TooMany: it is in ``max_rooms`` rooms.
             NotReady: it is being asked for by ``use()``, and not let in yet.
         """
-        joined = [self.hall.join(self, stream_key(room)) for room in rooms]
+        names = [stream_key(room) for room in rooms]
+        joined = self._join(names)
+        self.hall.await_rooms(names)
+        return joined
+
+    def _join(self, names: Iterable[str]) -> bool:
+        joined = [self.hall.join(self, name) for name in names]
         return any(joined)
 
     def leave(self, *rooms: Any) -> bool:
@@ -350,7 +360,7 @@ class Socket:
     def obey(self, verb: str, argument: Any) -> None:
         """Do what an ``Emitter`` ordered, perhaps in another process; unknown orders are ignored."""
         if verb == "join":
-            self.join(*argument)
+            self._join(argument)  # nobody waits: it may have come on the adapter's own thread
         elif verb == "leave":
             self.leave(*argument)
         elif verb == "disconnect":

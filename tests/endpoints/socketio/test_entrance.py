@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from flask import Flask
 from flask_cable import Cable, Connection
 from flask_cable.endpoints.socketio import Namespace, Socket, SocketIOServer
 from flask_cable.errors import ConnectRefused
+from flask_cable.protocols.socketio import CONNECT, CONNECT_ERROR, Packet
 from flask_cable.testing import CableClient
 
 # Let in.
@@ -79,6 +81,24 @@ def test_namespaces_of_one_client_are_bounded(cable: Cable, app: Flask) -> None:
         assert peer.socket.hall.handler.counts["too_many_namespaces"] == 1
 
 
+def test_who_was_in_many_namespaces_may_enter_more(cable: Cable, app: Flask) -> None:
+    io = cable.socketio("/few", max_namespaces=3)
+    io.of(re.compile(r"/room-\d"))
+    with CableClient(app) as client:
+        connection = client.socketio(io.path).connection
+        for number in range(8):
+            entered = connection.enter(f"/room-{number}")
+            assert entered.connected, number
+            if number % 2:
+                entered.disconnect()
+            else:
+                entered.socket.disconnect()
+        assert len(connection.connection.state.sockets) == 3
+        connection.enter("/room-7")
+        connection.enter("/room-8")
+        assert connection.enter("/room-9").refusal == {"message": "too many namespaces"}
+
+
 # Refused.
 
 
@@ -145,6 +165,23 @@ def test_one_who_was_refused_may_ask_again(io: SocketIOServer, client: CableClie
     peer = client.socketio()
     assert peer.refusal
     assert peer.connection.enter("/", {"token": 1}).connected
+
+
+def test_a_refusal_does_not_touch_those_who_came_in_meanwhile(bus: SharedBus) -> None:
+    process = Process(bus)
+    process.io.of("/other")
+    other = process.connect("/other")
+
+    @process.io.use
+    def check(socket: Socket) -> bool:
+        if socket.connection is other.connection:
+            return True
+        process.handler.entrance.connect(other.connection, Packet(CONNECT))
+        return False
+
+    assert process.connect().packets[-1].kind == CONNECT_ERROR
+    process.io.emit("news")
+    assert other.events == [["news"]]
 
 
 def test_a_handler_that_fails_refuses(

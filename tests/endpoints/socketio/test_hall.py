@@ -72,6 +72,72 @@ def test_streams_are_open_while_anybody_is_there(process: Process) -> None:
     assert process.handler.halls == {}
 
 
+class Confirming(SharedBus):
+    """Confirms a subscription when somebody waits for it."""
+
+    is_lost = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unconfirmed: list[Any] = []
+        self.waits: list[Any] = []
+
+    def subscribe(self, stream: str, callback: Any, on_live: Any = None) -> int:
+        if "," in stream:
+            self.unconfirmed.append(on_live)
+            return super().subscribe(stream, callback)
+        return super().subscribe(stream, callback, on_live)
+
+    def set(self) -> None:
+        self.waits[-1] = "live"
+
+    def wait(self, timeout: float) -> bool:
+        self.waits.append(timeout)
+        while self.unconfirmed:
+            self.unconfirmed.pop()()
+        return self.waits[-1] == "live"
+
+
+def waiting(bus: Confirming) -> Process:
+    """A process whose handlers may wait."""
+    process = Process(bus)
+    process.executor.can_wait = lambda: True  # type: ignore[method-assign]
+    process.executor.event = lambda: bus  # type: ignore[method-assign, assignment, return-value]
+    return process
+
+
+def test_who_has_joined_a_room_misses_nothing_of_it() -> None:
+    bus = Confirming()
+    process = waiting(bus)
+    one, two = process.connect(), process.connect()
+    one.socket.join("lobby")
+    assert bus.waits == ["live"]
+    two.socket.join("lobby")
+    one.socket.join("lobby")
+    assert bus.waits == ["live"], "nobody waits for a stream that is live"
+
+
+def test_a_room_is_joined_though_nobody_confirms_it(caplog: pytest.LogCaptureFixture) -> None:
+    bus = Confirming()
+    process = waiting(bus)
+    wire = process.connect()
+    bus.wait = lambda timeout: bool(bus.waits.append(timeout))  # type: ignore[method-assign, func-returns-value]
+    assert wire.socket.join("lobby")
+    assert (bus.waits, wire.socket.rooms) == ([10.0], {wire.sid, "lobby"})
+    assert "'lobby': the pub/sub adapter did not confirm" in caplog.text
+    bus.is_lost = True  # type: ignore[misc]
+    assert wire.socket.join("garden")
+    assert bus.waits == [10.0], "nobody waits for an adapter that is away"
+
+
+def test_orders_to_join_wait_for_nothing() -> None:
+    bus = Confirming()
+    process = waiting(bus)
+    wire = process.connect()
+    process.io.sockets_join("lobby")
+    assert (bus.waits, wire.socket.rooms) == ([], {wire.sid, "lobby"})
+
+
 def test_a_broadcast_to_a_rooms_stream_is_a_message(process: Process) -> None:
     process.io.of("/a")
     one, two, inside = process.connect(), process.connect(), process.connect("/a")

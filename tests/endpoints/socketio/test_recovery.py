@@ -315,7 +315,7 @@ def test_a_store_that_goes_away_meanwhile_ends_the_connection(a: Process) -> Non
         fail(a, "since")
 
     again = back(a, wire)
-    assert again.transport.closed_with == (1013, "the store did not answer")
+    assert again.transport.closed_with == (1013, "what it missed cannot be had")
     assert a.handler.counts["failed"] == 1
 
 
@@ -335,3 +335,33 @@ def test_the_place_is_the_last_argument() -> None:
 def test_what_a_peer_shows_cannot_be_guessed() -> None:
     assert len({new_pid() for _ in range(100)}) == 100
     assert len(new_pid()) == 24
+
+
+def test_one_can_come_back_only_once_it_has_left_all_rooms(a: Process) -> None:
+    """Else there could be two of the same id in one process, and the end of the first would be both's."""
+    log: list[Any] = []
+    wire = a.connect()
+    wire.socket.emit("first")
+    says = {"pid": wire.welcome["pid"], "offset": offset_of(wire)}
+
+    def remembered(socket: Socket, moment: str) -> None:
+        recovery = a.handler.recovery
+        assert recovery is not None
+        log.append((moment, recovery.recall(socket.connection, "/", says) is not None))
+
+    a.io.on("disconnecting", lambda socket: remembered(socket, "disconnecting"))
+    a.io.on("disconnect", lambda socket: remembered(socket, "disconnect"))
+    wire.hang_up()
+    assert log == [("disconnecting", False), ("disconnect", True)]
+
+
+def test_one_for_whom_too_much_came_meanwhile_is_closed(a: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = a.connect()
+    a.io.emit("heard")
+    wire.hang_up()
+    assert a.handler.recovery is not None
+    seen = iter([[], None])
+    monkeypatch.setattr(a.handler.recovery.log, "missed", lambda *_: next(seen))
+    again = back(a, wire)
+    assert again.packets == []
+    assert again.transport.closed_with == (1013, "what it missed cannot be had")

@@ -171,6 +171,13 @@ def test_a_question_may_expire(client: CableClient) -> None:
     assert peer.socket._questions == {}
 
 
+def test_a_question_without_any_time_expires_at_once(client: CableClient) -> None:
+    peer, said = client.socketio(), list[Any]()
+    peer.socket.emit("a", ack=said.append, timeout=0, unanswered=lambda: said.append("nothing"))
+    client.advance_time(0)
+    assert said == ["nothing"]
+
+
 def test_an_answer_in_time_stops_the_clock(client: CableClient) -> None:
     peer, said = client.socketio(), list[Any]()
     peer.socket.emit("a", ack=said.append, timeout=5, unanswered=lambda: said.append("nothing"))
