@@ -33,8 +33,12 @@ class Answering:
         self._gone: Callable[[], object] | None = gone
         self._left = memoryview(b"")
         self._timer: Timer | None = None
-        self._watch = executor.watch(sock, self._readable)
+        self._watch: Any = None
         self._watches_writing = False
+        executor.call_home(self._begin)  # where nothing is readable before it is known what watches
+
+    def _begin(self) -> None:
+        self._watch = self._executor.watch(self._sock, self._readable)
 
     def answer(self, data: bytes) -> None:
         """Write the answer, from any thread, and hang up."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from transports.test_base import ReadyExecutor
 
+from flask_cable.core.executor import Job
 from flask_cable.transports.answering import LINGER, Answering
 
 
@@ -79,6 +81,26 @@ def test_a_peer_that_hangs_up_first_is_missed(request_: Request) -> None:
     assert request_.is_over
     request_.answering.answer(b"late")
     assert request_.gone == ["gone"]
+
+
+class Elsewhere(ReadyExecutor):
+    """Is asked by another thread than its own, which is as fast as can be."""
+
+    def watch(self, sock: Any, function: Job, write: bool = False) -> Any:
+        watch = super().watch(sock, function, write)
+        if not self._running:
+            self.turn()
+        return watch
+
+
+def test_a_peer_that_is_gone_already_is_missed_too() -> None:
+    executor, gone = Elsewhere(), list[str]()
+    near, peer = socket.socketpair()
+    peer.close()
+    Answering(near, executor, lambda: gone.append("gone"))
+    executor.turn()
+    assert gone == ["gone"]
+    assert near.fileno() == -1
 
 
 def test_what_a_peer_says_meanwhile_is_of_no_use(request_: Request) -> None:
