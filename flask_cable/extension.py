@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast, overload
 from weakref import WeakSet
 
 from flask import Blueprint, Flask, current_app, has_app_context, request_started
+from werkzeug.exceptions import HTTPException
 
 from .assets import add_script
 from .calls import seal_session
@@ -112,7 +113,7 @@ class Cable:
             dom_id=dom_id,
         )
         app.cli.add_command(cable_commands)
-        app.app_protocol = _app_protocol(path)  # type: ignore[attr-defined]
+        app.app_protocol = _app_protocol(app, self)  # type: ignore[attr-defined]
         self._apps.add(app)
 
     # Registering.
@@ -468,8 +469,19 @@ def _called(function: Handle, decorator: str) -> Handle:
     return function
 
 
-def _app_protocol(mount_path: str) -> Callable[[str], str | None]:
-    """What gevent-websocket asks an application: which subprotocol a path speaks."""
-    from .protocols.actioncable import V1_JSON
+def _app_protocol(app: Flask, cable: Cable) -> Callable[[str], str | None]:
+    """What gevent-websocket asks an application before it answers a handshake: what a path speaks.
 
-    return lambda path: V1_JSON if path == mount_path else None
+    It does not tell what the peer offers, so of several subprotocols only the most wanted can be chosen.
+    """
+
+    def protocol_of(path: str) -> str | None:
+        try:
+            endpoint, _ = app.url_map.bind("").match(path, "GET", websocket=True)
+        except HTTPException:
+            return None
+        routes = (cable.channels_route, cable.pages_route, *cable.routes)
+        spoken = [name for route in routes if route.is_called(endpoint) for name in route.subprotocols]
+        return spoken[0] if spoken else None
+
+    return protocol_of

@@ -338,7 +338,7 @@ class Runtime:
         self, route: Route, environ: Environ, connection: Connection, begin: Begin
     ) -> UpgradeResponse:
         """Accept a WebSocket for a connection, or for what stands for one; then ``begin`` is called."""
-        subprotocol = route.subprotocol(opening.offered(environ))
+        subprotocol = self._subprotocol(route, environ)
         if connection.handshake is not None:
             connection.handshake.subprotocol = subprotocol
         fields = opening.headers(environ["HTTP_SEC_WEBSOCKET_KEY"], subprotocol)
@@ -349,6 +349,13 @@ class Runtime:
         codecs = mounted.codecs if extensions is None else mounted.inflating_codecs
         resources = (self.executor, codecs, mounted.limits)
         return UpgradeResponse(partial(self._take_over, environ, connection, begin, resources), fields)
+
+    def _subprotocol(self, route: Route, environ: Environ) -> str | None:
+        offered = opening.offered(environ)
+        if not is_upgraded(environ):
+            return route.subprotocol(offered)
+        answer = self.app.app_protocol(environ["PATH_INFO"])  # type: ignore[attr-defined] # as the server did
+        return answer if answer in offered else None
 
     def _extensions(self, environ: Environ) -> str | None:
         offers = environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS")

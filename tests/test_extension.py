@@ -151,10 +151,20 @@ def test_templates_and_the_command_line_know_it(cable: Cable) -> None:
     assert "cable" in app.cli.commands
 
 
-def test_gevent_websocket_is_told_the_subprotocol_of_the_route_only(cable: Cable) -> None:
+def test_gevent_websocket_is_told_the_subprotocol_of_each_route(cable: Cable) -> None:
+    outer, inner = Blueprint("outer", __name__), Blueprint("inner", __name__)
+    cable.websocket("/ws/<int:number>", subprotocols=["news.v2", "news.v1"])
+    cable.websocket("/ws/<int:number>", subprotocols=["below"], blueprint=inner)
+    cable.websocket("/plain")
     app: Any = application(cable)
+    outer.register_blueprint(inner, url_prefix="/inner")
+    app.register_blueprint(outer, url_prefix="/outer")
+    app.add_url_rule("/elsewhere", view_func=str)
     assert app.app_protocol("/cable") == "actioncable-v1-json"
-    assert app.app_protocol("/elsewhere") is None
+    assert app.app_protocol("/ws/7") == "news.v2"
+    assert app.app_protocol("/outer/inner/ws/7") == "below"
+    for path in ("/plain", "/cable/socket", "/ws/x", "/elsewhere", "/nowhere", "//", ""):
+        assert app.app_protocol(path) is None
 
 
 # Registering.

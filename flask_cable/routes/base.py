@@ -51,6 +51,9 @@ class Route(ABC):
     options: ClassVar[Mapping[str, Any]] = {}
     """More for ``add_url_rule``."""
 
+    subprotocols: tuple[str, ...] = ()
+    """What is spoken here, the most wanted first."""
+
     def __init__(
         self,
         rule: str,
@@ -103,6 +106,11 @@ class Route(ABC):
         """Answer where the server cannot carry a WebSocket."""
         current_app.logger.error("%s", error)
         return self.refused(Refusal(501, str(error)), request)
+
+    def is_called(self, endpoint: str) -> bool:
+        """Whether this is Flask's name for it, which may be below other blueprints than its own."""
+        name = self.endpoint if self.blueprint is None else f"{self.blueprint.name}.{self.endpoint}"
+        return endpoint == name or (self.blueprint is not None and endpoint.endswith(f".{name}"))
 
     # What a style says.
 

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from ..core.connection import Connection
 from ..core.heartbeat import Heartbeat
 from ..endpoints.channels import ChannelLimits, ChannelsHandler
-from ..protocols.actioncable import ActionCable, negotiate
+from ..protocols.actioncable import V1_JSON, ActionCable, negotiate
 from ..protocols.opening import Refusal
 from ..signed_streams import BUILT_IN
 from .base import Route
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 class ChannelsRoute(Route):
     """Where @rails/actioncable and its kin connect: ``CABLE_MOUNT_PATH``."""
+
+    subprotocols = (V1_JSON,)
 
     def make_handler(self, runtime: Runtime) -> ChannelsHandler:
         config = runtime.config
