@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, current_app, has_app_context, request_starte
 from werkzeug.exceptions import HTTPException
 
 from .assets import add_script
+from .broadcasting import watch_models
 from .calls import seal_session
 from .cli import cable_commands
 from .config import KEYS, Config
@@ -113,6 +114,7 @@ class Cable:
             dom_id=dom_id,
         )
         app.cli.add_command(cable_commands)
+        watch_models()
         app.app_protocol = _app_protocol(app, self)  # type: ignore[attr-defined]
         self._apps.add(app)
 

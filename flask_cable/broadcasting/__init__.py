@@ -4,6 +4,6 @@
 ``changes.py`` keeps what a transaction has changed until it is known how it ends.
 """
 
-from .model import Broadcastable
+from .model import Broadcastable, watch_models
 
-__all__ = ["Broadcastable"]
+__all__ = ["Broadcastable", "watch_models"]

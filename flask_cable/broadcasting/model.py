@@ -61,10 +61,7 @@ class Broadcastable:
             raise ConfigError(f"{cls.__name__}.broadcast_inserts_by is append or prepend")
         if cls.broadcast_method not in (None, "morph"):
             raise ConfigError(f"{cls.__name__}.broadcast_method is morph or None")
-        if "sqlalchemy.orm" in sys.modules:
-            from .commits import watch
-
-            watch(Broadcastable)
+        watch_models()
 
     # How an object looks.
 
@@ -199,6 +196,14 @@ class Broadcastable:
             yield
         finally:
             _suppressed.reset(token)
+
+
+def watch_models() -> None:
+    """Listen to SQLAlchemy, if it is there by now: classes may be made before it, and mapped later."""
+    if "sqlalchemy.orm" in sys.modules:
+        from .commits import watch
+
+        watch(Broadcastable)
 
 
 def is_suppressed(record: Broadcastable) -> bool:

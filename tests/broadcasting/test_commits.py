@@ -751,6 +751,34 @@ def test_a_script_without_an_application_commits_all_the_same() -> None:
 # Other ways to map.
 
 
+def test_a_class_may_be_older_than_its_mapping() -> None:
+    program = (
+        "import sys\n"
+        "from flask import Flask\n"
+        "from flask_cable import Broadcastable, Cable\n"
+        "class Note(Broadcastable):\n"
+        "    broadcasts_to = 'notes'\n"
+        "    def broadcast_content(self): return 'hi'\n"
+        "assert 'sqlalchemy' not in sys.modules\n"
+        "from sqlalchemy import Column, Integer, Table, create_engine\n"
+        "from sqlalchemy.orm import Session, registry\n"
+        "class Log:\n"
+        "    def broadcast(self, stream, message): print(stream, message)\n"
+        "mapped = registry()\n"
+        "table = Table('note', mapped.metadata, Column('id', Integer, primary_key=True))\n"
+        "mapped.map_imperatively(Note, table)\n"
+        "Cable(Flask('shop'))\n"
+        "Note.broadcaster = Log()\n"
+        "engine = create_engine('sqlite://')\n"
+        "mapped.metadata.create_all(engine)\n"
+        "with Session(engine) as session: session.add(Note()); session.commit()\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert run.stdout == "notes {'action': 'append', 'target': 'notes', 'content': 'hi'}\n"
+
+
 def test_a_dataclass_may_be_a_model(client: CableClient) -> None:
     class DataBase(MappedAsDataclass, DeclarativeBase):
         pass

@@ -97,6 +97,15 @@ def test_the_peers_close_is_the_reason(server: Server, peer: Wire) -> None:
     ]
 
 
+def test_one_callback_runs_at_a_time_whoever_speaks(server: Server, peer: Wire) -> None:
+    with enter(server, "/careful") as careful:
+        for number in range(100):
+            peer.say(do="publish", group="careful", message=number)
+            careful.say(number=number)
+        for number in range(200):
+            assert careful.hear() == {"count": number + 1, "at once": 1}
+
+
 def test_a_frame_may_be_so_large_and_no_larger(server: Server, peer: Wire) -> None:
     large = b"x" * 5_000_000
     peer.write(frame(BINARY, large))

@@ -1,7 +1,8 @@
 """Messengers: peers that are told by commands to have names, to be in groups, and to message each other.
 
 A behaviour at `/ws`, whose state is how many commands it has done: each is answered by one text frame of
-JSON, and a server message is one, too. `GET /` tells the process and what it has open.
+JSON, and a server message is one, too. `/idle` is the same with less patience; `/careful` counts.
+`GET /` tells the process and what it has open.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -67,6 +69,29 @@ class Messenger(Behaviour):
 
     def terminate(self, state: int, connection: Connection, reason: Any) -> None:
         endings.append([state, repr(reason)])
+
+
+@cable.behaviour("/careful", endpoint="careful")
+class Careful(Behaviour):
+    """Counts frames and server messages, slowly, and how many callbacks are at work at a time."""
+
+    def init(self, connection: Connection) -> Any:
+        cable.group.join("careful", connection)
+        connection.data.update(now=0, most=0)
+        return 0, [said({"pid": os.getpid()})]
+
+    def handle_client_message(self, state: int, connection: Connection, frame: Any) -> Any:
+        return self.count(state, connection.data)
+
+    def handle_server_message(self, state: int, connection: Connection, message: Any) -> Any:
+        return self.count(state, connection.data)
+
+    def count(self, state: int, data: dict[str, int]) -> Any:
+        data["now"] += 1
+        data["most"] = max(data["most"], data["now"])
+        time.sleep(0.001)
+        data["now"] -= 1
+        return state + 1, [said({"count": state + 1, "at once": data["most"]})]
 
 
 def said(value: Any) -> Text:
