@@ -204,11 +204,20 @@ class RequestedPage(PageSocket):
 
 
 def id_and_key(request: Request, session: Any) -> tuple[str | None, str | None]:
-    """What the handshake of a page's socket says: in its URL, in headers, and by its session."""
+    """What the handshake of a page's socket says: in its URL, in headers, and by its session.
+
+    A key in the URL is a program's. A foreign page could put its own there, and would then speak with what
+    its visitor's browser adds: cookies, a password.
+    """
     arguments, headers = request.args, request.headers
+    is_browsers = "Cookie" in headers or "Authorization" in headers
     return (
         _token(arguments.get(ID_PARAMETER), headers.get(ID_HEADER)),
-        _token(headers.get(KEY_HEADER), arguments.get(KEY_PARAMETER), session.get(KEY_IN_SESSION)),
+        _token(
+            headers.get(KEY_HEADER),
+            None if is_browsers else arguments.get(KEY_PARAMETER),
+            session.get(KEY_IN_SESSION),
+        ),
     )
 
 

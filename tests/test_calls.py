@@ -489,5 +489,33 @@ def test_calls_are_bounded_in_number(cable: Cable) -> None:
         assert page.call("/greet/Bob")["status"] == 200
 
 
+def test_a_foreign_page_makes_no_calls_with_its_visitors_cookies(cable: Cable) -> None:
+    """Somebody's own id and key, in the address that their page lets a victim's browser connect to."""
+    app = make_app(cable, CABLE_ALLOWED_ORIGINS="*")
+    with CableClient(app) as victim, CableClient(app) as foreign:
+        with victim.http.session_transaction() as kept:
+            kept["user"] = "Ann"
+        id = foreign.page("/").id
+        with foreign.http.session_transaction() as kept:
+            key = kept["cable_socket_key"]
+        address = {"socket_connection_id": id, "socket_key": key}
+        page = victim.page(id, query_string=address, origin="https://evil.example")
+        assert page.call("/environ")["error"] == "unknown_page"
+        bare = CableClient(app, app.test_client(use_cookies=False))
+        basic = {"Authorization": "Basic QW5uOnNlY3JldA=="}
+        assert bare.page(id, query_string=address, headers=basic).expired
+        assert json.loads(bare.page(id, query_string=address).call("/environ")["body"])["session"] is None
+
+
+def test_a_called_route_is_no_way_to_poll(cable: Cable) -> None:
+    """It would wait for messages, and the page and a worker with it."""
+    cable.socketio()
+    app = make_app(cable)
+    with CableClient(app) as client:
+        reply = client.page("/").call("/socket.io/?EIO=4&transport=polling")
+        assert reply["status"] == 403
+        assert client.http.get("/socket.io/?EIO=4&transport=polling").status_code == 200
+
+
 def test_a_page_that_is_unknown_calls_nothing(client: CableClient) -> None:
     assert client.page("0" * 64).call("/greet/Bob")["error"] == "unknown_page"

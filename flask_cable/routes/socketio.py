@@ -19,6 +19,7 @@ from ..endpoints.socketio.recovery import Log, Recovery
 from ..errors import UnsupportedServer
 from ..late import LateResponse
 from ..origin import cors_headers
+from ..pages import cable_is_socket
 from ..protocols.engineio import (
     BAD_METHOD,
     BAD_REQUEST,
@@ -135,7 +136,7 @@ class SocketIORoute(Route):
 
     def _answer_http(self, runtime: Runtime) -> Response:
         refusal = runtime.refusal_of_origin(request, needed=False)
-        if refusal is not None:
+        if refusal is not None or cable_is_socket():  # a page's call is not to wait for what may be said
             return answer(FORBIDDEN)
         if request.method == "OPTIONS":
             return Response(status=204)
