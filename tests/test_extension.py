@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,26 @@ def test_a_url_that_names_no_adapter_is_said_at_once() -> None:
     ):
         Cable(app)
     Cable(app, pubsub=MemoryPubSub)  # which does not look at it
+
+
+@pytest.mark.parametrize(
+    ("url", "library", "extra"),
+    [
+        ("redis://localhost", "redis", "redis"),
+        ("valkeys+sentinel://localhost/main", "redis", "redis"),
+        ("postgresql://localhost/shop", "psycopg", "postgres"),
+        ("nats://localhost", "nats", "nats"),
+    ],
+)
+def test_a_library_that_is_missing_is_said_at_once_and_with_its_cure(
+    monkeypatch: pytest.MonkeyPatch, url: str, library: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    app = Flask("shop")
+    app.config["CABLE_URL"] = url
+    cure = rf"CABLE_URL: .* needs {library}.*: pip install 'Flask-Cable\[{extra}\]'"
+    with pytest.raises(ConfigError, match=cure):
+        Cable(app)
 
 
 def test_an_application_has_one_cable() -> None:

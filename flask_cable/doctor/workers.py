@@ -37,7 +37,7 @@ def _ask(name: str, bus: PubSub) -> Finding:
         bus.publish(f"{RESERVED}doctor", "")
     except BusError as error:
         remedy = "start it, or correct CABLE_URL; until it answers, handshakes get 503 and broadcasts fail"
-        return Finding("warn", name, f"{bus.name}: {error}", remedy)
+        return Finding("warn", name, str(error), remedy)
     finally:
         bus.stop()
     return Finding("ok", name, f"{bus.name} answers")

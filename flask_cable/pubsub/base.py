@@ -31,7 +31,8 @@ class PubSub(ABC):
     """Carries messages of streams between processes, this one included.
 
     Messages are text. One publisher's messages to one stream arrive in their order. Callbacks must not
-    block; one that raises starves nobody. They are called on any thread.
+    block; one that raises starves nobody. They are called on any thread, and of several publishers' messages
+    perhaps on several at once.
 
     Attributes:
         name: what it is called in log lines; never a URL with a password.

@@ -5,7 +5,6 @@ Used by the stores whose servers answer one question at a time on a connection. 
 
 from __future__ import annotations
 
-import os
 import select
 import threading
 import time
@@ -14,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Generic, Protocol, TypeVar
 
 from ..errors import BusError
+from .forking import Fork
 
 REST = 60.0
 """Seconds after which an idle connection is not lent again: who knows whether it was cut without a word."""
@@ -54,10 +54,9 @@ class Lender(Generic[AnyLent]):
         self._name = name
         self._timeout = timeout
         self._size = size
-        self._make()
+        self._fork = Fork(self._make)
 
     def _make(self) -> None:
-        self._pid = os.getpid()
         self._free = threading.Semaphore(self._size)
         self._idle: list[tuple[AnyLent, float]] = []
 
@@ -68,8 +67,7 @@ class Lender(Generic[AnyLent]):
         Raises:
             BusError: for any ``OSError``, after which the connection is closed, and any ``Refused``.
         """
-        if self._pid != os.getpid():  # the parent's connections are not ours to use, nor to close
-            self._make()
+        self._fork.look()  # the parent's connections are not ours to use, nor to close
         deadline = time.monotonic() + self._timeout
         if not self._free.acquire(timeout=self._timeout):
             raise BusError(f"{self._name}: no connection was free within {self._timeout:g} s")
@@ -106,7 +104,7 @@ class Lender(Generic[AnyLent]):
 
     def stop(self) -> None:
         """Close what is idle; whoever calls again has it opened again."""
-        while self._pid == os.getpid() and self._idle:
+        while self._fork.is_ours and self._idle:
             with suppress(IndexError):
                 self._idle.pop()[0].close()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import random
 import selectors
 import socket
@@ -23,6 +22,7 @@ from typing import Any
 from ..errors import BusError
 from .base import Callback, Watcher
 from .envelope import Envelope
+from .forking import Fork
 
 logger = logging.getLogger("flask_cable")
 
@@ -134,10 +134,9 @@ class Incoming:
         self._address_of: dict[int, str] = {}
         self._watchers: list[Watcher] = []
         self.dropped = 0
-        self._make()
+        self._fork = Fork(self._make)
 
     def _make(self) -> None:
-        self._pid = os.getpid()
         self._guard = threading.RLock()
         self._changed: dict[str, None] = {}
         self._listener: Listener | None = None
@@ -148,10 +147,6 @@ class Incoming:
         self._error: BusError | None = None
         self.is_live = False
         self.is_lost = False
-
-    def _begin_anew(self) -> None:
-        """This process was forked: the thread and the connection are its parent's."""
-        self._make()
         for audience in self._audiences.values():
             audience.live = False
 
@@ -159,8 +154,7 @@ class Incoming:
 
     def subscribe(self, address: str, callback: Callback, on_live: Callable[[], object] | None = None) -> int:
         """Call ``callback`` with each message; ``on_live`` once the server has confirmed."""
-        if self._pid != os.getpid():
-            self._begin_anew()
+        self._fork.look()
         number = next(self._numbers)
         with self._guard:
             audience = self._audiences.get(address)
@@ -179,6 +173,7 @@ class Incoming:
 
     def unsubscribe(self, number: int) -> bool:
         """Call no more; False for an unknown number."""
+        self._fork.look()
         with self._guard:
             address = self._address_of.pop(number, None)
             if address is None:
@@ -225,7 +220,7 @@ class Incoming:
 
     def stop(self) -> None:
         """Hear nothing more, and give the connection back."""
-        if self._pid != os.getpid() or self._stopped:
+        if self._stopped or not self._fork.is_ours:
             return
         self._stopped = True
         self._hurry.set()

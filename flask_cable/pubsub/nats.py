@@ -73,7 +73,11 @@ class NatsListener(Listener):
         self._arrived = self._delivered = 0
         self._assembler = Assembler()
         self._subscriptions: dict[str, Any] = {}
-        self._line = NatsLine(thread, plan, timeout, self._bell.ring)
+        try:
+            self._line = NatsLine(thread, plan, timeout, self._bell.ring)
+        except BaseException:
+            self._bell.close()
+            raise
 
     def subscribe(self, addresses: Sequence[str]) -> None:
         for start in range(0, len(addresses), MANY):

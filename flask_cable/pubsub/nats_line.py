@@ -6,6 +6,8 @@ Its methods are called from any thread or greenlet; whatever awaits something do
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import random
 import ssl
 import time
@@ -57,11 +59,22 @@ def read_url(url: str) -> NatsPlan:
     if unknown := files.keys() - FILES:
         known = ", ".join(sorted(FILES))
         raise ConfigError(f"CABLE_URL: NATS knows no option {', '.join(sorted(unknown))}; there are {known}")
-    servers = [f"{parts.scheme}://{host}" for host in hosts.split(",")]
+    servers = [f"{parts.scheme}://{_checked(host)}" for host in hosts.split(",")]
     try:
         return NatsPlan(servers, {**_login(login), **_keys(files), **_tls(parts.scheme, files)})
     except OSError as error:
         raise ConfigError(f"CABLE_URL: a file cannot be read: {error}") from None
+
+
+def _checked(host: str) -> str:
+    """A host with or without its port. Raises ``ConfigError``."""
+    parts = urlsplit(f"nats://{host}")
+    try:
+        if parts.hostname and parts.port != 0:
+            return host
+    except ValueError:
+        pass
+    raise ConfigError(f"CABLE_URL: {host!r} is no host:port of a NATS server")
 
 
 def _login(login: str) -> dict[str, Any]:
@@ -137,10 +150,16 @@ class NatsLine:
                 return await self._connect_to(server, seconds)
             except Exception as error:
                 if number == len(servers) - 1:
-                    reason = "; ".join(self.complaints[-1:]) or str(error) or repr(error)
-                    raise ConnectionError(reason) from error
+                    raise ConnectionError(self._reason(error)) from error
                 self.complaints.clear()
         raise ConnectionError("the URL names no server")
+
+    def _reason(self, error: Exception) -> str:
+        """Why there is no connection; a server may hang up before its complaint has been read."""
+        reason = "; ".join(self.complaints[-1:]) or str(error) or repr(error)
+        if os.strerror(errno.ECONNRESET) in reason:
+            return f"the server hung up during the login, as for a wrong password ({reason})"
+        return reason
 
     async def _connect_to(self, server: str, seconds: float) -> Any:
         client = library().aio.client.Client()

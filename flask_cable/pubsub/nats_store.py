@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import os
 import random
 import re
 import secrets
@@ -19,6 +18,7 @@ import time
 from typing import Any, TypeVar
 
 from ..errors import BusError
+from .forking import Fork
 from .nats_bucket import Bucket, JetStreamError, Value
 from .nats_line import NatsLine, NatsPlan, library
 from .nats_thread import Awaiting, NatsThread
@@ -60,12 +60,12 @@ class NatsStore(Store):
         self._timeout = timeout
         self._stem = stem_of(prefix)
         self._sweep_at = 0.0
-        self._make()
+        self._line: NatsLine | None = None
+        self._fork = Fork(self._make)
 
     def _make(self) -> None:
-        self._pid = os.getpid()
         self._guard = threading.Lock()
-        self._line: NatsLine | None = None
+        self._parents, self._line = self._line, None  # not ours to use, nor to close
         self._begin()
 
     def _begin(self) -> None:
@@ -99,9 +99,7 @@ class NatsStore(Store):
         line.post(line.client.close)
 
     def _connected(self, deadline: float) -> NatsLine:
-        if self._pid != os.getpid():  # the parent's connection is not ours to use, nor to close
-            self._parents = self._line
-            self._make()
+        self._fork.look()
         line = self._line
         if line is not None and line.ended is None:
             return line
@@ -117,7 +115,7 @@ class NatsStore(Store):
 
     def stop(self) -> None:
         line, self._line = self._line, None
-        if line is not None and self._pid == os.getpid():
+        if line is not None and self._fork.is_ours:
             line.close()
 
     # Nodes.

@@ -7,8 +7,8 @@ greenlets, do. Knows nothing of NATS.
 from __future__ import annotations
 
 import asyncio
-import os
 import select
+import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -16,6 +16,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
+from .forking import Fork
 from .lending import is_ready
 
 Result = TypeVar("Result")
@@ -26,12 +27,12 @@ class NatsThread:
     """One thread with asyncio's loop; begun with the first use, and anew after a fork."""
 
     def __init__(self) -> None:
-        self._make()
+        self._loop: _Loop | None = None
+        self._fork = Fork(self._make)
 
     def _make(self) -> None:
-        self._pid = os.getpid()
         self._guard = threading.Lock()
-        self._loop: _Loop | None = None
+        self._parents, self._loop = self._loop, None  # not ours to close
 
     def call(self, coroutine: Awaiting[Result], seconds: float) -> Result:
         """Await ``coroutine()`` on the thread and return its result, or raise its error.
@@ -53,9 +54,7 @@ class NatsThread:
         loop.call_soon_threadsafe(_Call(coroutine).begin, loop)
 
     def _running(self) -> _Loop:
-        if self._pid != os.getpid():
-            self._parents = self._loop  # not ours to close
-            self._make()
+        self._fork.look()
         with self._guard:
             if self._loop is None:
                 self._loop = _Loop(_original("selectors", "DefaultSelector")())
@@ -64,7 +63,7 @@ class NatsThread:
 
     def stop(self) -> None:
         """End the thread; who calls again begins another one."""
-        if self._pid != os.getpid():
+        if not self._fork.is_ours:
             return
         with self._guard:
             loop, self._loop = self._loop, None
@@ -139,27 +138,25 @@ class Bell:
     """Wakes one who waits, from any thread."""
 
     def __init__(self) -> None:
-        self._far, self._near = os.pipe()
-        os.set_blocking(self._near, False)
+        self._far, self._near = socket.socketpair()
+        self._far.setblocking(False)
+        self._near.setblocking(False)
         self._rung = False
-        self._closed = False
 
     def ring(self) -> None:
         """Let ``wait`` return, now or when it is called."""
-        if not (self._rung or self._closed):
+        if not self._rung:
             self._rung = True
-            with suppress(OSError):
-                os.write(self._near, b"x")
+            with suppress(OSError):  # it is closed
+                self._near.send(b"x")
 
     def wait(self, seconds: float) -> None:
         """Wait for a ring; look afterwards for what it was about."""
-        if is_ready(self._far, select.POLLIN, seconds):
-            os.read(self._far, 64)
+        if is_ready(self._far.fileno(), select.POLLIN, seconds):
+            self._far.recv(64)
             self._rung = False
 
     def close(self) -> None:
-        """Give the pipe back."""
-        if not self._closed:
-            self._closed = True
-            os.close(self._near)
-            os.close(self._far)
+        """Give the sockets back; harmless at any time."""
+        self._near.close()
+        self._far.close()

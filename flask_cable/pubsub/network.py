@@ -60,7 +60,12 @@ class NetworkPubSub(PubSub):
         self._store: Store | None = None
         self._incoming = Incoming(self.listen, self.envelope, self.timeout, self.name)
         self._outgoing = Outgoing(
-            self.connect, self._incoming.hurry, self.timeout, self.options.buffer, self.options.queue
+            self.connect,
+            self._incoming.hurry,
+            self.timeout,
+            self.options.buffer,
+            self.options.queue,
+            name=self.name,
         )
         self._incoming.watch(Watcher(lambda error: self._outgoing.doubt(), lambda seconds: None))
 
@@ -159,9 +164,18 @@ class _Outcome:
 
 
 def described(url: str) -> str:
-    """A URL as it may be logged: without user, password and query. Raises ``ConfigError``."""
+    """A URL as it may be logged: without user, password and query.
+
+    Raises:
+        ConfigError: it is none, or has a password in it that looks like its end.
+    """
     try:
         parts = urlsplit(url)
-    except ValueError as error:
-        raise ConfigError(f"CABLE_URL: {error}") from None
+    except ValueError:  # whose text may hold the password
+        raise ConfigError("CABLE_URL: the host cannot be read; is what precedes it percent-encoded?") from None
+    rest = parts.path + parts.query.partition("=")[0] + parts.fragment
+    if "@" in rest and parts.scheme != "unix":
+        raise ConfigError(
+            "CABLE_URL: '/', '?', '#' and '@' in a name or a password are written as %2F, %3F, %23 and %40"
+        )
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

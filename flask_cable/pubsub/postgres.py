@@ -183,7 +183,7 @@ class PostgresSender(Sender):
         script = "; ".join([*kept, NOTIFY.format(rows=", ".join(rows))])
         self._connection.run(script, making=self._tables.making)
         if kept and self._sweep_at is None:
-            self._sweep_at = time.monotonic() + SWEEP_EVERY
+            self._sweep()  # for those, too, that lived no longer than their message
 
     def _fits(self, payload: bytes) -> bool:
         """Whether NOTIFY carries this: not too long, no NUL, no letter that the database does not have."""

@@ -214,7 +214,11 @@ def _sentinel_places(url: str, timeout: float) -> Callable[[], Sequence[Place]]:
     tail = f"/{db or 0}" + (f"?{rest}" if rest else "")
 
     def primary() -> list[Place]:
-        host, port = sentinel.discover_master(unquote(service) or "mymaster")
+        wanted = unquote(service) or "mymaster"
+        try:
+            host, port = sentinel.discover_master(wanted)
+        except library().sentinel.MasterNotFoundError:  # whose text is a page long
+            raise BusError(f"no sentinel of {hosts} answers and knows a primary {wanted!r}") from None
         host = f"[{host}]" if ":" in str(host) else host
         return [_place(f"{parts.scheme}://{login}{at}{host}:{port}{tail}", timeout)]
 

@@ -7,7 +7,6 @@ than one. Knows nothing of envelopes and of streams' names.
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import random
 import threading
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..errors import BusError
 from .base import Done
+from .forking import Fork
 
 logger = logging.getLogger("flask_cable")
 
@@ -91,6 +91,7 @@ class Outgoing:
         timeout: seconds after which a message that has not been sent is given up.
         buffer: messages that are kept, and not given up, while the server is away.
         limit: messages that may wait while it is there.
+        name: what errors call the server.
     """
 
     def __init__(
@@ -100,16 +101,18 @@ class Outgoing:
         timeout: float,
         buffer: int = 0,
         limit: int = 10_000,
+        *,
+        name: str = "the server",
     ) -> None:
         self._connect = connect
         self._on_connected = on_connected
         self._timeout = timeout
         self._buffer = buffer
         self._limit = max(limit, buffer)
-        self._make()
+        self._name = name
+        self._fork = Fork(self._make)
 
     def _make(self) -> None:
-        self._pid = os.getpid()
         self._guard = threading.Lock()
         self._queue: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
         self._kept: deque[_Letter] = deque()
@@ -148,8 +151,7 @@ class Outgoing:
 
     def start(self) -> None:
         """Begin, where a thread can be started: gevent's hub, from which others post, is no such place."""
-        if self._pid != os.getpid():
-            self._make()
+        self._fork.look()
         if self._thread is None:
             with self._guard:
                 if self._thread is None and not self._stopped.is_set():
@@ -162,7 +164,7 @@ class Outgoing:
 
     def stop(self) -> None:
         """Send what waits, if the server takes it in time, and give the connection back."""
-        if self._pid != os.getpid() or self._stopped.is_set():
+        if self._stopped.is_set() or not self._fork.is_ours:
             return
         self._stopped.set()
         self._queue.put(None)
@@ -247,9 +249,10 @@ class Outgoing:
     def _failed(self, letters: list[_Letter], error: Exception) -> None:
         self._hang_up()
         self._in_hand = 0
+        away = BusError(f"{self._name}: publishing failed: {error}")
         if self._away is None:
-            logger.warning("publishing failed: %s", error)
-        self._away = BusError(f"publishing failed: {error}")
+            logger.warning("%s", away)
+        self._away = away
         if not self._buffer:
             return self._tell_all(letters, str(self._away))
         self._kept.extendleft(reversed(letters))
@@ -272,6 +275,10 @@ class Outgoing:
                 logger.debug("closing a broken connection", exc_info=True)
 
     def _give_up(self) -> None:
+        while self._stopped.is_set() and not self._queue.empty():  # somebody was just about to post
+            letter = self._queue.get()
+            if letter is not None:
+                self._kept.append(letter)
         if self._kept:
             logger.warning("%d messages were not published before the end", len(self._kept))
         while self._kept:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import os
 import subprocess
 import sys
 import threading
@@ -10,11 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pubsub.test_base import PubSubContract
+from pubsub.test_store import together
 from support.backends import Backend
 from support.proxy import Proxy
+from support.servers import free_port
 from support.wire import eventually
 
 from flask_cable.errors import BusError
@@ -62,6 +67,98 @@ class NetworkContract(PubSubContract):
         bus.publish("news", "1")
         self.settle(bus)
         assert heard == ["1"]
+
+    def test_an_error_names_the_server_and_no_password(self, backend: Backend) -> None:
+        place = f"127.0.0.1:{free_port()}"
+        url = urlsplit(backend.url)._replace(netloc=f"cable:pass%2Fword@{place}").geturl()
+        for bus in opened(url, options()):
+            with pytest.raises(BusError, match="publishing failed") as caught:
+                bus.publish("news", "1")
+            assert str(caught.value).startswith(f"{bus.name}: ")
+            assert place in bus.name
+            assert "word" not in str(caught.value)
+
+    def test_trying_in_vain_costs_no_file(self, backend: Backend) -> None:
+        """An outage of a day is tens of thousands of tries."""
+        url = backend.url.replace(f":{backend.port}", f":{free_port()}")
+        for bus in opened(url, options()):
+            for opening in (bus.listen, bus.connect):
+                before = set()
+                for _ in range(10):
+                    with pytest.raises(Exception, match=r"(?i)refused|connect"):
+                        opening()
+                    before = before or open_files()
+                assert open_files() == before
+
+    def test_who_joins_while_others_leave_misses_nothing(self, bus: PubSub, other: PubSub) -> None:
+        """First in and last out at the same moment, on few names, from several threads."""
+        heard: list[str] = []
+
+        def join_and_leave(who: int) -> None:
+            for turn in range(40):
+                live, said = threading.Event(), f"{who} {turn}"
+                number = bus.subscribe(f"room {(who + turn) % 2}", heard.append, live.set)
+                assert live.wait(10)
+                other.publish(f"room {(who + turn) % 2}", said)
+                eventually(lambda: said in heard, "what was said after the confirmation is heard")  # noqa: B023
+                bus.unsubscribe(number)
+
+        together(lambda who=who: join_and_leave(who) for who in range(4))
+        assert [bus.subscriber_count(f"room {room}") for room in (0, 1)] == [0, 0]
+
+    def test_thousands_who_come_and_go_leave_nothing_behind(self, bus: NetworkPubSub) -> None:
+        self.come_and_go(bus, 300)
+        before = blocks()
+        self.come_and_go(bus, 2000)
+        eventually(lambda: blocks() - before < 500, "all that was made for them is gone")
+        assert not bus._incoming._audiences
+
+    def come_and_go(self, bus: NetworkPubSub, rounds: int) -> None:
+        for turn in range(rounds):
+            number = bus.subscribe(f"{rounds} {turn}", print)
+            if turn % 2:  # the server is told of some, and of others not at all
+                settle(bus)
+            bus.unsubscribe(number)
+        settle(bus)
+
+    def test_a_fork_has_a_connection_of_its_own_and_leaves_its_parents_alone(
+        self, bus: NetworkPubSub, other: NetworkPubSub
+    ) -> None:
+        heard: list[str] = []
+        bus.subscribe("news", heard.append)
+        settle(bus)
+        child = os.fork()
+        if not child:
+            os._exit(as_a_child(bus, heard))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        for publisher in (bus, other):
+            publisher.publish("news", "from the parent")
+        settle(bus)
+        assert heard == ["from the child", "from the parent", "from the parent"]
+
+
+def as_a_child(bus: NetworkPubSub, heard: list[str]) -> int:
+    """Use what the parent made; return an exit code."""
+    try:
+        assert not bus.unsubscribe(987_654)
+        settle(bus)
+        bus.publish("news", "from the child")
+        settle(bus)
+        return 0 if heard == ["from the child"] else 1
+    except BaseException:
+        return 2
+
+
+def open_files() -> set[str]:
+    """The numbers of this process's files, sockets included."""
+    gc.collect()
+    return set(os.listdir("/proc/self/fd"))
+
+
+def blocks() -> int:
+    """How many blocks of memory are in use: one for each object, the smallest included."""
+    gc.collect()
+    return sys.getallocatedblocks()
 
 
 def opened(url: str, options: BusOptions) -> Iterator[NetworkPubSub]:
@@ -174,6 +271,33 @@ class FaultContract:
             bus.publish("news", "1")
             settle(bus)
             assert heard == ["1"]
+            bus.stop()
+
+    def test_what_is_heard_over_lines_that_break_is_heard_once_and_in_order(
+        self, backend: Backend, make: Any
+    ) -> None:
+        with Proxy(backend.port) as proxy:
+            bus, heard, moments = make(proxy.port), [], Moments()
+            publisher, numbers = make(prefix=bus.options.prefix), itertools.count()
+            bus.watch(moments.watcher)
+            bus.subscribe("news", lambda message: heard.append(int(message)))
+            settle(bus)
+
+            def say_until(seen: Callable[[], bool]) -> bool:
+                publisher.publish("news", str(next(numbers)))
+                return seen()
+
+            for cuts in range(1, 6):
+                begun = len(heard)
+                eventually(lambda: say_until(lambda: len(heard) > begun + 5), "it is heard")  # noqa: B023
+                proxy.cut()
+                eventually(lambda: say_until(lambda: len(moments) == 2 * cuts), "it is back")  # noqa: B023
+            settle_at_last(bus)
+            publisher.publish("news", "1000000")
+            eventually(lambda: heard[-1] == 1_000_000, "the last is heard")
+            assert heard == sorted(set(heard))
+            gaps = sum(after - before > 1 for before, after in itertools.pairwise(heard[:-1]))
+            assert gaps <= 5, "nothing is missed but in an outage that is told"
             bus.stop()
 
     def test_a_thousand_streams_are_heard_again(self, backend: Backend, make: Any) -> None:

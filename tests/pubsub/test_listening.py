@@ -352,7 +352,7 @@ def test_the_end_does_not_wait_for_a_server_that_is_away(server: Server, make: A
 def test_a_forked_process_begins_anew(server: Server, make: Any) -> None:
     incoming = make()
     live(incoming)
-    incoming._pid = -1  # as a child finds it
+    incoming._fork._pid = -1  # as a child finds it
     told: list[str] = []
     incoming.subscribe("news", print, lambda: told.append("live"))
     eventually(lambda: told, "it has a connection of its own")

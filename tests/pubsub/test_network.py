@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pubsub.test_listening import Server as ListeningServer
 
-from flask_cable.errors import BusError
+from flask_cable.errors import BusError, ConfigError
 from flask_cable.pubsub import BusOptions, MemoryStore, NetworkPubSub, Store
 from flask_cable.pubsub.listening import Listener
 from flask_cable.pubsub.network import described
@@ -71,6 +71,26 @@ def test_it_is_called_by_its_url_without_what_is_secret() -> None:
     assert FakePubSub().name == "fake://host:1/place"
     assert described("redis+cluster://u:p@a:1,b:2?x=p") == "redis+cluster://a:1,b:2"
     assert described("unix:///tmp/x.sock?db=1") == "unix:///tmp/x.sock"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis://:pass/word@host:1/0", "nats://user:pass#word@host", "redis://:pass?word@host:1/0"),
+        *("postgresql://user:12/word@host/db", "redis://:word@[::1", "redis://:word\u2100@host:1"),
+    ],
+)
+def test_a_password_that_is_not_encoded_is_neither_taken_for_a_host_nor_shown(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"^CABLE_URL: ") as caught:
+        described(url)
+    assert "pass" not in str(caught.value).replace("password", "")
+    assert "word" not in str(caught.value).replace("password", "")
+
+
+def test_what_only_looks_like_a_password_is_no_error() -> None:
+    assert described("unix://user:p@/run/re@dis.sock") == "unix:///run/re@dis.sock"
+    assert described("redis://h:1/0?username=a@b") == "redis://h:1/0"
+    assert described("redis://user:p@ss@h:1/0") == "redis://h:1/0"
 
 
 def test_addresses_begin_with_the_prefix(make: Any) -> None:

@@ -127,6 +127,17 @@ def test_large_messages_are_cleaned_up(
     sender.close()
 
 
+def test_who_lives_no_longer_than_its_message_cleans_up_after_those_before(
+    postgres_server: Backend, bus: NetworkPubSub, connection: PostgresConnection
+) -> None:
+    """A cron job, or ``flask cable broadcast``: a process for each message."""
+    for _ in range(5):
+        for job in opened(postgres_server.url, bus.options):
+            job.publish("news", "x" * 9000)
+        assert kept(connection, bus) == 1
+        connection.run(Tables(bus.options.prefix).script("UPDATE {messages} SET at = at - interval '1 hour'"))
+
+
 def test_a_large_message_that_is_gone_is_an_outage(
     bus: NetworkPubSub, heard: list[str], connection: PostgresConnection
 ) -> None:

@@ -209,6 +209,10 @@ def test_tls(certificate: tuple[Path, Path]) -> None:
         "no",
     ]
     with Backend("redis", *map(str, tls)):
+        for bus in opened(f"valkeys://localhost:{port}?ssl_ca_certs={public}", options()):
+            assert works(bus)
+        for bus in opened(f"rediss+cluster://localhost:{port}?ssl_ca_certs={public}", options()):
+            assert works(bus)
         for bus in opened(f"rediss://localhost:{port}?ssl_ca_certs={public}", options()):
             assert works(bus)
             heard: list[str] = []
@@ -226,6 +230,27 @@ def test_tls(certificate: tuple[Path, Path]) -> None:
 def test_valkey_is_the_same(redis_server: Backend) -> None:
     for bus in opened(redis_server.url.replace("redis://", "valkey://"), options()):
         assert works(bus)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("valkey://u:p@h:1/2", "redis://u:p@h:1/2"),
+        ("valkeys://h:1/2?ssl_check_hostname=false", "rediss://h:1/2?ssl_check_hostname=false"),
+        ("valkey+cluster://a:1", "redis+cluster://a:1"),
+        ("valkeys+cluster://a:1", "rediss+cluster://a:1"),
+        ("Valkey+Cluster://a:1", "redis+cluster://a:1"),
+    ],
+)
+def test_valkeys_names_mean_the_same(name: str, other: str) -> None:
+    connections = []
+    for url in (name, other):
+        bus = open_pubsub(url)
+        assert isinstance(bus, RedisPubSub)
+        connections.append(bus._places()[0]())
+    assert type(connections[0]) is type(connections[1])
+    for attribute in ("host", "port", "db", "username", "password"):
+        assert getattr(connections[0], attribute) == getattr(connections[1], attribute)
 
 
 def test_a_cluster_is_reached_through_any_of_its_nodes() -> None:
@@ -267,6 +292,11 @@ def test_sentinels_say_where_the_primary_is_and_where_it_has_gone(
     sentinel: tuple[Backend, Backend, str],
 ) -> None:
     primary, replica, url = sentinel
+    for other in opened(url.replace("redis+", "valkey+"), options()):
+        assert works(other)
+    for other in opened(url.replace("/main", "/mian"), options()):
+        with pytest.raises(BusError, match=r"no sentinel of 127\.0\.0\.1:1,.* knows a primary 'mian'$"):
+            other.publish("news", "1")
     bus, moments = open_now(url), Moments()
     assert works(bus)
     bus.watch(moments.watcher)

@@ -143,7 +143,7 @@ def test_without_a_buffer_publishing_fails_while_the_server_is_away_and_works_ag
     for number in range(3):
         outgoing.post("news", b"%d" % number, told)
         eventually(lambda: len(told) == number + 1, "it is told")  # noqa: B023 - called at once
-    assert told == ["publishing failed: down"] * 3
+    assert told == ["the server: publishing failed: down"] * 3
     assert len(caplog.records) == 1
     server.up = True
     outgoing.post("news", b"3", told)
@@ -157,7 +157,7 @@ def test_a_connection_that_breaks_is_closed_and_another_opened(server: Server, m
         server.up = up
         outgoing.post("news", b"x", told)
         eventually(lambda: told, "it is told")
-        assert told.pop() == (None if up else "publishing failed: down")
+        assert told.pop() == (None if up else "the server: publishing failed: down")
     assert (server.tries, server.open, len(server.joined)) == (2, 1, 2)
 
 
