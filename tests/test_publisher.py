@@ -186,53 +186,89 @@ def test_a_server_that_is_not_there_is_a_clear_error() -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_script_needs_nothing_else(backend: Backend, house: House) -> None:
-    program = (
-        "import sys\n"
-        "sys.modules.update(dict.fromkeys(('flask', 'werkzeug', 'gevent', 'greenlet', 'click', 'jinja2')))\n"
-        "from flask_cable.publisher import Publisher\n"
-        f"Publisher({backend.url!r}).broadcast('Post:7', 'from a script')\n"
-    )
-    env = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60, env=env
-    )
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
-    eventually(lambda: house.heard == ['"from a script"'], "it is heard")
+# From a script.
+
+
+@pytest.fixture(scope="module", params=["redis", "postgres", "nats"])
+def server(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    with Backend(request.param) as server:
+        yield server
+
+
+@pytest.fixture
+def station(server: Backend) -> Iterator[tuple[Backend, House]]:
+    """Yield a server, and a house behind it."""
+    house = House(server.url)
+    yield server, house
+    house.bus.stop()
+
+
+def run(program: str, url: str, *options: str) -> None:
+    """Let another process do this to a publisher; it has to end well, and to say nothing."""
+    env = {"PYTHONPATH": ":".join(path for path in sys.path if path), "URL": url}
+    words = [sys.executable, *options, "-c", program]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=60, env=env, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+ALONE = """
+import os, sys
+sys.modules.update(dict.fromkeys(('flask', 'werkzeug', 'gevent', 'greenlet', 'click', 'jinja2')))
+from flask_cable.publisher import Publisher
+publisher = Publisher(os.environ['URL'])
+publisher.broadcast('Post:7', 'from a script')
+publisher.broadcast('Post:7', 'x' * 10_000)
+publisher.disconnect({'user': 7})
+"""
+
+PATCHED = """
+from gevent import monkey; monkey.patch_all()
+import gevent, os
+from flask_cable import Publisher
+publisher = Publisher(os.environ['URL'])
+jobs = [gevent.spawn(publisher.broadcast, 'Post:7', n) for n in range(50)]
+gevent.joinall(jobs, raise_error=True)
+publisher.close()
+"""
+
+FORKED = """
+import os, threading, time
+from flask_cable import Publisher
+publisher = Publisher(os.environ['URL'])
+publisher.broadcast('Post:7', 'parent')
+publisher.send_message('nobody', 1)
+pid = os.fork()
+who = 'parent' if pid else 'child'
+jobs = [threading.Thread(target=publisher.broadcast, args=('Post:7', who)) for _ in range(4)]
+for job in jobs: job.start()
+for job in jobs: job.join()
+publisher.send_message('nobody', 1)
+publisher.close()
+if not pid: os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+"""
+
+PATCHED_FORKED = "from gevent import monkey; monkey.patch_all()\n" + FORKED
+
+
+def test_a_script_needs_nothing_else(station: tuple[Backend, House]) -> None:
+    backend, house = station
+    run(ALONE, backend.url, "-W", "error")
+    eventually(lambda: len(house.heard) == 2, "both are heard")
+    assert house.heard == ['"from a script"', f'"{"x" * 10_000}"']
 
 
 @pytest.mark.needs("gevent")
-def test_a_script_under_gevent_needs_nothing_else(backend: Backend, house: House) -> None:
-    program = (
-        "from gevent import monkey; monkey.patch_all()\n"
-        "import gevent\n"
-        "from flask_cable import Publisher\n"
-        f"publisher = Publisher({backend.url!r})\n"
-        "jobs = [gevent.spawn(publisher.broadcast, 'Post:7', n) for n in range(50)]\n"
-        "gevent.joinall(jobs, raise_error=True)\n"
-        "publisher.close()\n"
-    )
-    env = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=env)
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+def test_a_script_under_gevent_needs_nothing_else(station: tuple[Backend, House]) -> None:
+    backend, house = station
+    run(PATCHED, backend.url)
     eventually(lambda: len(house.heard) == 50, "all are heard")
     assert sorted(map(int, house.heard)) == list(range(50))
 
 
-def test_it_may_be_made_before_a_fork(backend: Backend, house: House) -> None:
-    program = (
-        "import os\n"
-        "from flask_cable import Publisher\n"
-        f"publisher = Publisher({backend.url!r})\n"
-        "publisher.broadcast('Post:7', 'parent')\n"
-        "pid = os.fork()\n"
-        "publisher.broadcast('Post:7', 'child' if not pid else 'parent')\n"
-        "publisher.close()\n"
-        "if not pid: os._exit(0)\n"
-        "assert os.waitpid(pid, 0)[1] == 0\n"
-    )
-    env = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=env)
-    assert (run.returncode, run.stderr) == (0, "")
-    eventually(lambda: len(house.heard) == 3, "all are heard")
-    assert sorted(house.heard) == ['"child"', '"parent"', '"parent"']
+@pytest.mark.parametrize("program", [FORKED, pytest.param(PATCHED_FORKED, marks=pytest.mark.needs("gevent"))])
+def test_it_may_be_made_before_a_fork(station: tuple[Backend, House], program: str) -> None:
+    backend, house = station
+    run(program, backend.url)
+    eventually(lambda: len(house.heard) == 9, "all are heard")
+    assert sorted(house.heard) == ['"child"'] * 4 + ['"parent"'] * 5

@@ -172,7 +172,7 @@ def described(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:  # whose text may hold the password
-        raise ConfigError("CABLE_URL: the host cannot be read; is what precedes it percent-encoded?") from None
+        raise ConfigError("CABLE_URL: the host cannot be read; is all before it percent-encoded?") from None
     rest = parts.path + parts.query.partition("=")[0] + parts.fragment
     if "@" in rest and parts.scheme != "unix":
         raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,20 @@ class Cluster:
     """
 
     def __init__(
-        self, backend: str, kind: str = "gunicorn-gevent", workers: int = 2, **settings: object
+        self,
+        backend: str,
+        kind: str = "gunicorn-gevent",
+        workers: int = 2,
+        *,
+        args: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        **settings: object,
     ) -> None:
         require(*KINDS[kind].parts)
         self._stack = ExitStack()
         self._kind = kind
-        self._args = ("-w", str(workers)) if kind.startswith("gunicorn") else ()
+        self._args = (*(("-w", str(workers)) if kind.startswith("gunicorn") else ()), *args)
+        self._more_env = env or {}
         self._settings = {"CABLE_BUS_TIMEOUT": 2, **settings}
         self.backend = Backend(backend)
         self._port = self.backend.port
@@ -57,6 +65,7 @@ class Cluster:
         return {
             **{f"CLUSTER_{name}": str(value) for name, value in values.items()},
             **{name: str(path) for name, path in files.items()},
+            **self._more_env,
         }
 
     def through(self, port: int) -> None:

@@ -164,6 +164,21 @@ def unpatched() -> None:
     assert rigs.KINDS
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_connection_is_made_by_each_worker_after_the_fork(backend: str) -> None:
+    """The application is imported, and broadcasts, in gunicorn's master: no worker may use what it has."""
+    kind = {"redis": "gunicorn-gthread"}.get(backend, "gunicorn-gevent")
+    early = {"CLUSTER_EARLY": "news"}
+    with Cluster(backend, kind, args=("--preload",), env=early) as cluster, Crowd(cluster.ports, 40) as crowd:
+        crowd.subscribe()
+        for number in range(20):
+            assert cluster.publish(number).status == 200
+        crowd.listen(heard_all(crowd, list(range(20))), "all have heard all")
+        assert all(peer.numbers == list(range(20)) for peer in crowd.peers)
+        for server in cluster.servers:
+            assert "Traceback" not in server.log()
+
+
 # Outages.
 
 

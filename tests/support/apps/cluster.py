@@ -2,6 +2,7 @@
 
 `CLUSTER_CABLE_*` in the environment are its settings. `CLUSTER_JOURNAL` names a file that gets a line for
 each outage and its end; `CLUSTER_GATE` one without which the `connect` of a peer that asks for it waits.
+`CLUSTER_EARLY` names a stream to which it broadcasts when it is imported.
 """
 
 from __future__ import annotations
@@ -113,4 +114,7 @@ def create_app() -> Flask:
         cable.remote_connections.where(**order["where"]).disconnect(reconnect=order["reconnect"])
         return "told"
 
+    if "CLUSTER_EARLY" in os.environ:
+        with app.app_context():
+            cable.broadcast(os.environ["CLUSTER_EARLY"], {"number": -1})
     return app
