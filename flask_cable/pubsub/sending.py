@@ -116,7 +116,7 @@ class Outgoing:
         self._guard = threading.Lock()
         self._queue: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
         self._kept: deque[_Letter] = deque()
-        self._in_hand = 0
+        self._underway: set[_Letter] = set()  # for their number, exact at any moment and for any thread
         self._sender: Sender | None = None
         self._sent_at = 0.0
         self._thread: threading.Thread | None = None
@@ -126,7 +126,7 @@ class Outgoing:
     @property
     def waiting(self) -> int:
         """How many messages have not been sent yet, those on their way included."""
-        return self._queue.qsize() + len(self._kept) + self._in_hand
+        return len(self._underway)
 
     def post(self, address: str, payload: bytes, done: Done | None = None) -> None:
         """Send this after all that was posted before; never waits. ``done(error)`` says how it went."""
@@ -137,6 +137,7 @@ class Outgoing:
             return letter.tell(refusal)
         if self._away is not None and self._buffer:
             letter.tell(None)
+        self._underway.add(letter)
         self._queue.put(letter)
 
     def _refusal(self) -> BusError | None:
@@ -212,13 +213,13 @@ class Outgoing:
             refused = self._connected().send([(letter.address, letter.payload) for letter in letters])
         except Exception as error:
             taken = error.taken if isinstance(error, Broken) else 0
-            self._tell_all(letters[:taken], None)
+            self._finish(letters[:taken], None)
             self._failed(letters[taken:], error)
             return False
-        self._away, self._in_hand = None, 0
+        self._away = None
         for place, letter in enumerate(letters):
             why = refused.get(place)
-            letter.tell(None if why is None else BusError(f"the server refused a message: {why}"))
+            self._finish([letter], None if why is None else f"the server refused a message: {why}")
         return True
 
     def _connected(self) -> Sender:
@@ -239,31 +240,31 @@ class Outgoing:
         while self._kept and len(letters) < BATCH and size < BATCH_BYTES:
             letter = self._kept.popleft()
             if letter.deadline < now and not self._buffer:
-                letter.tell(BusError(f"not published within {self._timeout:g} s"))
+                self._finish([letter], f"not published within {self._timeout:g} s")
                 continue
             letters.append(letter)
             size += len(letter.payload)
-        self._in_hand = len(letters)
         return letters
 
     def _failed(self, letters: list[_Letter], error: Exception) -> None:
         self._hang_up()
-        self._in_hand = 0
         away = BusError(f"{self._name}: publishing failed: {error}")
         if self._away is None:
             logger.warning("%s", away)
         self._away = away
         if not self._buffer:
-            return self._tell_all(letters, str(self._away))
-        self._kept.extendleft(reversed(letters))
-        while len(self._kept) > self._buffer:
-            letters = [self._kept.pop()]
-            self._tell_all(letters, f"{self._away}; CABLE_BUS_BUFFER: {self._buffer} messages are kept")
-        self._tell_all(self._kept, None)
+            return self._finish(letters, str(away))
+        letters = [*letters, *self._kept]
+        too_many = [letter for letter in letters[self._buffer :] if letter.done is not None]
+        self._finish(too_many, f"{away}; CABLE_BUS_BUFFER: {self._buffer} messages are kept")
+        self._kept = deque(letter for letter in letters if letter in self._underway)
+        for letter in self._kept:
+            letter.tell(None)
 
-    @staticmethod
-    def _tell_all(letters: Iterable[_Letter], error: str | None) -> None:
+    def _finish(self, letters: Iterable[_Letter], error: str | None) -> None:
+        """Nothing more is done about these; who waits for them is told how it went."""
         for letter in letters:
+            self._underway.discard(letter)
             letter.tell(None if error is None else BusError(error))
 
     def _hang_up(self) -> None:
@@ -282,4 +283,4 @@ class Outgoing:
         if self._kept:
             logger.warning("%d messages were not published before the end", len(self._kept))
         while self._kept:
-            self._kept.popleft().tell(BusError("the pub/sub adapter was stopped"))
+            self._finish([self._kept.popleft()], "the pub/sub adapter was stopped")

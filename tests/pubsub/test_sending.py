@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
+from pubsub.test_store import together
 from support.wire import eventually
 
 from flask_cable.errors import BusError
@@ -209,6 +210,42 @@ def test_what_is_being_tried_counts_as_kept(server: Server, make: Any) -> None:
     server.quick.set()
     eventually(lambda: len(server.got) == 3, "the kept ones arrive")
     assert server.got == ["0", "1", "2"]
+
+
+def test_what_is_in_hand_is_counted_at_every_moment(server: Server, make: Any) -> None:
+    outgoing, told, late = make(buffer=2), Told(), Told()
+
+    class Prying(bytes):
+        """Is looked at while a round trip is being put together."""
+
+        def __len__(self) -> int:
+            outgoing.post("news", b"late", late)
+            return 1
+
+    server.up = False
+    outgoing.post("news", b"0", told)
+    eventually(lambda: told, "it is told")
+    outgoing.post("news", Prying(b"1"), told)
+    eventually(lambda: late, "it was looked at")
+    server.up = True
+    eventually(lambda: not outgoing.waiting, "the kept ones are sent")
+    assert told == [None, None]
+    assert None not in late
+
+
+def test_what_was_said_to_be_kept_is_kept(server: Server, make: Any) -> None:
+    """Many threads that post at once may pass the bound by their number; nobody is told what is not true."""
+    outgoing, told = make(buffer=50), Told()
+    server.up = False
+    outgoing.post("news", b"0", told)
+    eventually(lambda: told, "it is told")
+    together([lambda: [outgoing.post("news", b"x", told) for _ in range(100)]] * 4)
+    kept = told.count(None)
+    assert 50 <= kept <= 53
+    assert len(told) == 401
+    server.up = True
+    eventually(lambda: not outgoing.waiting, "the kept ones are sent")
+    assert len(server.got) == kept
 
 
 def test_more_than_may_wait_is_refused_at_once(server: Server, make: Any) -> None:
