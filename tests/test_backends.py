@@ -11,7 +11,7 @@ def test_a_server_starts_dies_comes_back_and_hangs(kind: str) -> None:
     with Backend(kind) as backend:
         assert str(backend.port) in backend.url
         backend.kill()
-        with pytest.raises(OSError, match="refused"):
+        with pytest.raises(OSError, match=r"refused|reset"):  # by a child that goes a moment later
             backend._answers()
         backend.restart()
         assert backend._answers()
