@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
-from ..errors import ConfigError, ConnectionClosed, NotReady, UnauthorizedConnection
+from ..errors import ConnectionClosed, NotReady, UnauthorizedConnection
 from ..protocols.frames import Frame
 from ..streams import Coder, stream_key
 from .callbacks import (
@@ -26,34 +26,14 @@ from .callbacks import (
     rescue_from,
     run_hooks,
 )
+from .carrier import Carrier, Unattached
 from .executor import Timer
 from .handler import Handler, Rate
+from .identifiers import declared_identifiers
 from .streaming import Streams
+from .ticker import Ticker
 
 Job = tuple[Callable[..., Any], tuple[Any, ...]]
-
-
-class Carrier(Protocol):
-    """What a connection asks of its transport."""
-
-    def send(self, frame: Frame) -> bool:
-        """Send or queue, never block; False when the frame was dropped."""
-
-    def close(self, code: int, reason: str) -> None:
-        """Say goodbye after what is queued, then close."""
-
-    def pause(self) -> None:
-        """Read no more for now."""
-
-    def resume(self) -> None:
-        """Read again."""
-
-    def probe(self, limit: int) -> None:
-        """Ask for a sign of life; a peer that gave none since ``limit`` probes is gone."""
-
-    @property
-    def backlog(self) -> int:
-        """How many bytes wait for the peer to read; ``handle_written`` is called when none do any more."""
 
 
 class Handshake(Protocol):
@@ -68,44 +48,6 @@ class Handshake(Protocol):
     subprotocol: str | None
 
     def request_context(self) -> AbstractContextManager[Any]: ...
-
-
-class _Unattached:
-    """Keeps what ``connect`` sends until there is a transport."""
-
-    def __init__(self) -> None:
-        self.frames: list[Frame] = []
-        self.closing: tuple[int, str] | None = None
-        self.backlog = 0
-
-    def send(self, frame: Frame) -> bool:
-        self.frames.append(frame)
-        return True
-
-    def close(self, code: int, reason: str) -> None:
-        self.closing = (code, reason)
-
-    def pause(self) -> None:
-        """Nothing is read yet."""
-
-    def resume(self) -> None:
-        """Nothing is read yet."""
-
-    def probe(self, limit: int) -> None:
-        """Nobody is there yet."""
-
-
-class _Identifier:
-    """Attribute access to one declared identifier."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, connection: Connection | None, owner: type) -> Any:
-        return self if connection is None else connection.identifiers.get(self._name)
-
-    def __set__(self, connection: Connection, value: Any) -> None:
-        connection.identifiers[self._name] = value
 
 
 if TYPE_CHECKING:
@@ -171,14 +113,14 @@ class Connection:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.identified_by = _declared_identifiers(cls)
+        cls.identified_by = declared_identifiers(cls)
         collect(cls)
 
     def __init__(self, handler: Handler, id: int = 0, identifiers: dict[str, Any] | None = None) -> None:
         self.handler = handler
         self.id = id
         self.identifiers: dict[str, Any] = identifiers if identifiers is not None else {}
-        self.transport: Carrier = _Unattached()
+        self.transport: Carrier = Unattached()
         self.handshake: Handshake | None = None
         self.state: Any = None
         self.is_rejected = False
@@ -327,7 +269,7 @@ class Connection:
             TooMany: one more than ``CABLE_MAX_STREAMS``.
             BusError: the pub/sub adapter did not confirm it in time.
         """
-        if isinstance(self.transport, _Unattached):
+        if isinstance(self.transport, Unattached):
             raise NotReady("a connection hears streams once it is open, and not in `connect` yet")
         with self.handler.executor.guard:
             streams = self.__streams = self.__streams or Streams(self)
@@ -386,7 +328,7 @@ class Connection:
     def attach(self, transport: Carrier) -> None:
         """Take a transport; what ``connect`` sent goes out."""
         kept, self.transport = self.transport, transport
-        if isinstance(kept, _Unattached):
+        if isinstance(kept, Unattached):
             for frame in kept.frames:
                 transport.send(frame)
             if kept.closing is not None:
@@ -563,7 +505,7 @@ class Connection:
 
         A beat that comes while the last one still waits is skipped.
         """
-        return _Ticker(self, seconds, function)
+        return Ticker(self, seconds, function)
 
     def rescue(self, error: BaseException) -> bool:
         """Let a ``rescue_from`` handler answer ``error``; False when none does."""
@@ -578,41 +520,3 @@ def _size_of(job: Job) -> int:
     """What a job keeps of what came: a message's length, text by its characters."""
     _, args = job
     return len(args[0]) if args and isinstance(args[0], (str, bytes)) else 0
-
-
-class _Ticker:
-    """A timer whose beats go through a connection's inbox."""
-
-    __slots__ = ("_connection", "_due", "_function", "_timer")
-
-    def __init__(self, connection: Connection, seconds: float, function: Callable[[], Any]) -> None:
-        self._connection = connection
-        self._function: Callable[[], Any] | None = function
-        self._due = False
-        self._timer = connection.handler.executor.every(seconds, self._beat)
-
-    def _beat(self) -> None:
-        if not self._due:
-            self._due = True
-            self._connection.post(self._run)
-
-    def _run(self) -> None:
-        self._due = False
-        if self._function is not None:
-            self._function()
-
-    def cancel(self) -> None:
-        self._function = None
-        self._timer.cancel()
-
-
-def _declared_identifiers(cls: type[Connection]) -> tuple[str, ...]:
-    own = vars(cls).get("identified_by", ())
-    own = (own,) if isinstance(own, str) else tuple(own)
-    for name in own:
-        if not hasattr(cls, name):
-            setattr(cls, name, _Identifier(name))
-        elif not isinstance(getattr(cls, name), _Identifier):
-            raise ConfigError(f"{cls.__name__}.identified_by: {name!r} is an attribute of Connection already")
-    inherited = [name for base in cls.__mro__[1:] for name in getattr(base, "identified_by", ())]
-    return tuple(dict.fromkeys((*inherited, *own)))

@@ -10,7 +10,8 @@ from flask import Request, Response, current_app, request, session
 from flask.typing import ResponseReturnValue
 
 from .. import signals
-from ..core.connection import Carrier, Connection
+from ..core.carrier import Carrier
+from ..core.connection import Connection
 from ..core.executor import Executor
 from ..endpoints.socketio import SocketIOHandler, SocketIOServer
 from ..endpoints.socketio.peer import Peer

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..core.connection import Carrier, Connection
+from ..core.carrier import Carrier
+from ..core.connection import Connection
 from ..core.executor import Event, Executor, Timer
 from ..core.outbox import Outbox
 from ..errors import MalformedMessage

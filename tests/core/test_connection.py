@@ -14,7 +14,7 @@ from flask_cable.core.callbacks import before_command, rescue_from
 from flask_cable.core.connection import Connection
 from flask_cable.core.executor import Job, ManualExecutor
 from flask_cable.core.handler import Rate
-from flask_cable.errors import ConfigError, ConnectionClosed, UnauthorizedConnection
+from flask_cable.errors import ConnectionClosed, UnauthorizedConnection
 from flask_cable.protocols.frames import Burst, Frame
 
 
@@ -79,52 +79,6 @@ def handler_of(connection: Connection) -> RecordingHandler:
 
 class Person(Connection):
     identified_by = ("user", "tenant")
-
-
-class Robot(Person):
-    identified_by = "model"
-
-
-def test_identifiers_are_attributes() -> None:
-    person = Person(RecordingHandler())
-    person.user = 7
-    assert (person.user, person.tenant) == (7, None)
-    assert person.identifiers == {"user": 7}
-
-
-def test_identifiers_are_inherited_and_one_may_be_a_string() -> None:
-    assert Connection.identified_by == ()
-    assert Person.identified_by == ("user", "tenant")
-    assert Robot.identified_by == ("user", "tenant", "model")
-
-    class Again(Robot):
-        identified_by = ("model", "user", "extra")
-
-    assert Again.identified_by == ("user", "tenant", "model", "extra")
-
-
-def test_identifiers_may_be_any_iterable() -> None:
-    class Mine(Connection):
-        identified_by = (name for name in ["a", "b"])
-
-    assert Mine.identified_by == ("a", "b")
-
-
-def test_a_subclass_without_identifiers_of_its_own_has_its_bases() -> None:
-    class Mine(Person):
-        pass
-
-    assert Mine.identified_by == ("user", "tenant")
-
-
-def test_an_identifier_must_not_hide_what_a_connection_has() -> None:
-    for name in ("id", "data", "send", "connect"):
-        with pytest.raises(ConfigError, match=f"Mine.identified_by: '{name}' is an attribute of Connection"):
-            type("Mine", (Connection,), {"identified_by": (name,)})
-
-
-def test_an_identifier_on_the_class_is_what_declares_it() -> None:
-    assert type(Person.user).__name__ == "_Identifier"  # type: ignore[attr-defined]
 
 
 def test_identifiers_that_are_not_declared_may_be_set() -> None:
@@ -208,13 +162,6 @@ def test_a_close_in_connect_waits_for_the_transport_too() -> None:
     connection.close(4000, "not today")
     connection.attach(wire)
     assert (wire.sent, wire.told) == ([b'"bye"'], [(4000, "not today")])
-
-
-def test_before_there_is_a_transport_nothing_is_read() -> None:
-    connection = Connection(RecordingHandler())
-    connection.transport.pause()
-    connection.transport.resume()
-    connection.transport.probe(3)
 
 
 def test_a_second_transport_gets_nothing_twice() -> None:
@@ -639,59 +586,6 @@ def test_it_is_not_read_either_when_what_waits_is_long() -> None:
     assert connection.is_paused
     executor.run()
     assert wire.told == ["pause", "resume"]
-
-
-# Timers.
-
-
-def test_a_timer_beats_on_the_time_line() -> None:
-    executor = ManualExecutor()
-    connection, _ = attached(RecordingHandler(executor))
-    log: list[float] = []
-    timer = connection.every(2, lambda: log.append(executor.monotonic()))
-    executor.advance(5)
-    assert log == [2, 4]
-    timer.cancel()
-    timer.cancel()
-    executor.advance(5)
-    assert log == [2, 4]
-
-
-def test_a_beat_that_comes_while_the_last_one_waits_is_skipped() -> None:
-    executor = LateExecutor()
-    connection, _ = attached(RecordingHandler(executor))
-    log: list[str] = []
-    connection.every(1, lambda: log.append("beat"))
-    executor.advance(5)
-    assert log == []
-    executor.run()
-    assert log == ["beat"]
-    executor.advance(1)
-    executor.run()
-    assert log == ["beat", "beat"]
-
-
-def test_a_beat_that_waits_when_its_timer_is_cancelled_does_not_come() -> None:
-    executor = LateExecutor()
-    connection, _ = attached(RecordingHandler(executor))
-    log: list[str] = []
-    timer = connection.every(1, lambda: log.append("beat"))
-    executor.advance(1)
-    timer.cancel()
-    executor.run()
-    assert log == []
-
-
-def test_a_beat_that_raises_comes_again() -> None:
-    executor = ManualExecutor()
-    connection, _ = attached(RecordingHandler(executor))
-
-    def fail() -> None:
-        raise LookupError
-
-    connection.every(1, fail)
-    executor.advance(3)
-    assert len(handler_of(connection).errors) == 3
 
 
 # Hooks.
