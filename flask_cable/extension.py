@@ -28,6 +28,7 @@ from .pages import cable_is_socket, socket_connection_id
 from .protocols.serializers import is_serializer
 from .protocols.turbo import dom_id, message
 from .pubsub import PubSub, adapter_of
+from .remote import RemoteConnections
 from .routes import BehaviourRoute, ChannelsRoute, EventsRoute, PagesRoute, Route, SocketIORoute
 from .runtime import CableState, Runtime
 from .sockets import serve
@@ -48,6 +49,20 @@ BehaviourClass = TypeVar("BehaviourClass", bound=type[Behaviour])
 ConnectionClass = TypeVar("ConnectionClass", bound=type[Connection])
 Handle = TypeVar("Handle", bound=Callable[..., Any])
 Identify = TypeVar("Identify", bound=Callable[[], Any])
+
+TEMPLATE_GLOBALS = {
+    "cable_url": cable_url,
+    "cable_meta_tag": cable_meta_tag,
+    "cable_script": cable_script,
+    "cable_script_url": cable_script_url,
+    "cable_stream_from": cable_stream_from,
+    "cable_is_socket": cable_is_socket,
+    "socket_connection_id": socket_connection_id,
+    "turbo_stream_from": turbo_stream_from,
+    "turbo_stream": turbo_stream,
+    "dom_id": dom_id,
+}
+"""What every template may call."""
 
 
 class Cable:
@@ -85,38 +100,35 @@ class Cable:
         """
         if "cable" in app.extensions:
             raise RuntimeError("this application has a Cable already; call init_app once per application")
+        config = self._configure(app)
+        app.extensions["cable"] = CableState(app, self)
+        self._add_routes(app, config)
+        request_started.connect(seal_session, app)
+        app.wsgi_app = UpgradeMiddleware(app.wsgi_app)  # type: ignore[method-assign]
+        app.jinja_env.globals.update(TEMPLATE_GLOBALS)
+        app.cli.add_command(cable_commands)
+        watch_models()
+        app.app_protocol = _app_protocol(app, self)  # type: ignore[attr-defined]
+        self._apps.add(app)
+
+    def _configure(self, app: Flask) -> Config:
+        """Give settings their defaults, and check them."""
         for name, key in KEYS.items():
             app.config.setdefault(name, key.default)
         config = Config(app.config)
         if self.pubsub is None:
             adapter_of(config.url)
+        return config
+
+    def _add_routes(self, app: Flask, config: Config) -> None:
         path = config.mount_path
-        app.extensions["cable"] = CableState(app, self)
         self.channels_route.add_to(app, path)
         self.pages_route.add_to(app, f"{path.rstrip('/')}/socket")
-        request_started.connect(seal_session, app)
         for route in self.routes:
             if route.blueprint is None:
                 route.add_to(app)
         add_script(app, path)
         add_health(app, config)
-        app.wsgi_app = UpgradeMiddleware(app.wsgi_app)  # type: ignore[method-assign]
-        app.jinja_env.globals.update(
-            cable_url=cable_url,
-            cable_meta_tag=cable_meta_tag,
-            cable_script=cable_script,
-            cable_script_url=cable_script_url,
-            cable_stream_from=cable_stream_from,
-            cable_is_socket=cable_is_socket,
-            socket_connection_id=socket_connection_id,
-            turbo_stream_from=turbo_stream_from,
-            turbo_stream=turbo_stream,
-            dom_id=dom_id,
-        )
-        app.cli.add_command(cable_commands)
-        watch_models()
-        app.app_protocol = _app_protocol(app, self)  # type: ignore[attr-defined]
-        self._apps.add(app)
 
     # Registering.
 
@@ -405,7 +417,7 @@ class Cable:
     @property
     def remote_connections(self) -> RemoteConnections:
         """Connections wherever they are: ``cable.remote_connections.where(current_user=7).disconnect()``."""
-        return RemoteConnections(self)
+        return RemoteConnections(self, lambda: self._runtime().registry)
 
     def restart(self) -> None:
         """Tell every peer of this process ``server_restart`` and close; they come back, the process lives."""
@@ -438,31 +450,6 @@ class Cable:
         if len(apps) > 1:
             raise NotReady("this Cable serves several applications: call it in `with app.app_context():`")
         return apps[0]
-
-
-class RemoteConnections:
-    """Connections of the whole cluster, chosen by their identifiers."""
-
-    def __init__(self, cable: Cable, identifiers: Mapping[str, Any] | None = None) -> None:
-        self._cable = cable
-        self._identifiers = dict(identifiers or {})
-
-    def where(self, **identifiers: Any) -> RemoteConnections:
-        """Those with these identifiers; any of the declared ones will do.
-
-        Raises:
-            ValueError: the connection class declares no such identifier.
-        """
-        declared = tuple(self._cable.connection_class.identified_by)
-        for name in identifiers:
-            if name not in declared:
-                known = ", ".join(declared) or "none"
-                raise ValueError(f"{name!r} is no identifier; the connection class has {known}")
-        return RemoteConnections(self._cable, {**self._identifiers, **identifiers})
-
-    def disconnect(self, reconnect: bool = True) -> None:
-        """Tell them that this is the end, in every process. Raises ``ValueError`` without any identifier."""
-        self._cable._runtime().registry.disconnect(self._identifiers, "remote", reconnect)
 
 
 def _called(function: Handle, decorator: str) -> Handle:

@@ -38,6 +38,7 @@ OURS: dict[str, set[str]] = {
 EDGE = {
     "__init__",
     "extension",
+    "remote",
     "routes",
     "runtime",
     "upgrade",
