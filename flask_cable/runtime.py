@@ -9,22 +9,19 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from flask import Flask, Request
+from flask import Flask
 from flask.json.provider import DefaultJSONProvider
-from flask.typing import ResponseReturnValue
 from jinja2 import Environment
 
 from . import signals
+from .admission import Admission
 from .assets import Script, load_script
 from .config import Config
-from .core.connection import Connection
 from .core.debounce import Debounce
-from .core.drain import CODE, REASON, Drain
-from .core.executor import Executor
+from .core.drain import Drain
 from .core.group import Group
 from .core.handler import Handler, Rate, StreamLimits
 from .core.heartbeat import IdleWatch, Liveness
@@ -38,24 +35,17 @@ from .endpoints.channels import ChannelsHandler
 from .endpoints.push import PagesHandler
 from .errors import BusError
 from .executors import choose_executor
-from .handshake import Handshake
 from .keys import page_key, stream_verifier
 from .lifespan import Lifespan
-from .origin import refused_origin
-from .protocols import deflate, opening
 from .protocols.json import Json, enum_aware
 from .protocols.signing import MessageVerifier
 from .pubsub import PubSub, Watcher, open_pubsub
-from .routes.base import TOO_MANY
 from .templating import shared_environment
-from .transports import Begin, Codecs, Limits, find_socket, is_upgraded, open_loopback, open_native
-from .upgrade import KEY, Environ, Fields, Upgrade, UpgradeResponse
+from .transports import Codecs, Limits
 
 if TYPE_CHECKING:
     from .extension import Cable
     from .routes import Route
-
-Resources = tuple[Executor, Codecs, Limits]
 
 logger = logging.getLogger("flask_cable")
 
@@ -163,7 +153,7 @@ class Runtime:
         )
         if self.executor.is_real:
             self.lifespan.watch()
-        self._warned = False
+        self.admission = Admission(self)
         logger.info("%s executor, %s pub/sub", self.executor.name, self.bus.name)
 
     def stop(self) -> None:
@@ -231,152 +221,6 @@ class Runtime:
         if idle_timeout is not None:
             found.append(IdleWatch(self.executor, idle_timeout))
         return found
-
-    # The handshake, inside the request.
-
-    def answer(self, route: Route, request: Request, session: Any) -> ResponseReturnValue:
-        """Accept a handshake with an ``UpgradeResponse``, or refuse it with an ordinary one."""
-        self._warn_of_workers(request.environ)
-        opened = is_upgraded(request.environ)
-        refusal = self.refusal(request, opened) or route.refusal(self)
-        if refusal is not None and not opened:
-            return route.refused(refusal, request)
-        mounted = self.mount(route)
-        if refusal is not None:
-            return self.upgrade(route, request.environ, *self.turned_away(mounted, refusal))
-        connection = self.make_connection(mounted.handler, request, session)
-        upgrade: Upgrade = request.environ[KEY]
-        upgrade.abandon = partial(self.registry.remove, connection)
-        response = route.admit(connection, request)
-        if response is not None:
-            connection.is_rejected = True
-            if not opened:
-                mounted.handler.tell(signals.rejected, connection=connection)
-                return response
-        return self.upgrade(route, request.environ, connection, partial(self.begin, connection))
-
-    def turned_away(self, mounted: Mounted, refusal: opening.Refusal) -> tuple[Connection, Begin]:
-        """A connection that is closed at once, where the server has said 101 already."""
-        connection = Connection(mounted.handler)
-        connection.is_rejected = True
-        code = 1013 if refusal.status == 503 else 1008
-        return connection, partial(connection.close, code, refusal.text)
-
-    def _warn_of_workers(self, environ: Environ) -> None:
-        if environ.get("wsgi.multiprocess") and not (self.bus.is_shared or self._warned):
-            self._warned = True
-            logger.warning(
-                "several workers, and CABLE_URL names no pub/sub adapter that reaches them all: "
-                "a broadcast is heard by this worker's peers only"
-            )
-
-    def refusal(
-        self, request: Request, opened: bool = False, origin_needed: bool = True
-    ) -> opening.Refusal | None:
-        """Why this handshake is not accepted, whoever its peer is; None when it may be.
-
-        Args:
-            opened: something else has seen to the handshake itself.
-            origin_needed: who does not say where it comes from is not let in.
-        """
-        wrong = None if opened else opening.refusal(request.environ)
-        return wrong or self.refusal_of_origin(request, origin_needed) or self._refusal_of_one_more()
-
-    def refusal_of_origin(self, request: Request, needed: bool = True) -> opening.Refusal | None:
-        """Why a page of that origin may not connect; None when it may."""
-        if not self.config.check_origin:
-            return None
-        reason = refused_origin(request, self.config.allowed_origins, needed)
-        if reason is None:
-            return None
-        logger.warning("refused a connection: %s", reason)
-        return opening.Refusal(403, "This origin may not connect.")
-
-    def _refusal_of_one_more(self) -> opening.Refusal | None:
-        if self.drain.started:
-            return opening.Refusal(503, "This process is about to end; come back.")
-        if self.bus.is_lost:
-            return opening.Refusal(503, "What connects this process to the others is away; come back.")
-        if self.registry.taken >= self.config.max_connections:
-            logger.warning("refused a connection: CABLE_MAX_CONNECTIONS = %d", self.config.max_connections)
-            return TOO_MANY
-        return None
-
-    def make_connection(self, handler: Handler, request: Request, session: Any) -> Connection:
-        """A connection for a request, with its place in the registry reserved."""
-        connection = self.cable.connection_class(handler, self.registry.next_id())
-        connection.handshake = Handshake(self.app, request, session)
-        connection.hold_back()
-        self.registry.reserve(connection)
-        return connection
-
-    # Once the socket is ours, outside the request.
-
-    def begin(self, connection: Connection) -> None:
-        """Let a peer begin, or tell it why not."""
-        if connection.closed:  # by its own hook, or a remote disconnect that came meanwhile
-            return self.registry.remove(connection)
-        if connection.is_rejected:
-            self.registry.remove(connection)
-            return connection.handler.turn_away(connection)
-        self.registry.add(connection)
-        if self.drain.started:  # it was let in just before
-            return connection.disconnect(REASON, reconnect=True, code=CODE)
-        if self.registry.is_live:
-            return connection.handle_open()
-        timer = self.executor.later(self.config.handshake_timeout, self._too_late, connection)
-        self.registry.when_live(partial(self._ready, connection, timer))
-
-    def _ready(self, connection: Connection, timer: Any) -> None:
-        timer.cancel()
-        connection.handle_open()
-
-    def _too_late(self, connection: Connection) -> None:
-        connection.close(1013, "the pub/sub adapter did not answer in time")
-
-    def upgrade(
-        self, route: Route, environ: Environ, connection: Connection, begin: Begin
-    ) -> UpgradeResponse:
-        """Accept a WebSocket for a connection, or for what stands for one; then ``begin`` is called."""
-        subprotocol = self._subprotocol(route, environ)
-        if connection.handshake is not None:
-            connection.handshake.subprotocol = subprotocol
-        fields = opening.headers(environ["HTTP_SEC_WEBSOCKET_KEY"], subprotocol)
-        extensions = self._extensions(environ)
-        if extensions is not None:
-            fields.append(("Sec-WebSocket-Extensions", extensions))
-        mounted = self.mount(route)
-        codecs = mounted.codecs if extensions is None else mounted.inflating_codecs
-        resources = (self.executor, codecs, mounted.limits)
-        return UpgradeResponse(partial(self._take_over, environ, connection, begin, resources), fields)
-
-    def _subprotocol(self, route: Route, environ: Environ) -> str | None:
-        offered = opening.offered(environ)
-        if not is_upgraded(environ):
-            return route.subprotocol(offered)
-        answer = self.app.app_protocol(environ["PATH_INFO"])  # type: ignore[attr-defined] # as the server did
-        return answer if answer in offered else None
-
-    def _extensions(self, environ: Environ) -> str | None:
-        offers = environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS")
-        if not self.config.compression or not offers or is_upgraded(environ):
-            return None
-        return deflate.negotiate(offers)
-
-    def _take_over(
-        self, environ: Environ, connection: Connection, begin: Begin, resources: Resources, fields: Fields
-    ) -> Iterable[bytes]:
-        sock = find_socket(environ)
-        if sock is None:
-            open_loopback(environ, connection, fields, begin)
-            return ()
-        head = b"" if is_upgraded(environ) else opening.head(fields)
-        transport, stand_in = open_native(sock, connection, head, begin, resources)
-        if stand_in is not None:
-            return stand_in
-        del environ, connection, begin
-        transport.hold()
-        return ()
 
 
 def open_bus(cable: Cable | None, config: Config) -> PubSub:

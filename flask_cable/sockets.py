@@ -7,10 +7,11 @@ from typing import Any
 
 from flask import request, session
 
+from .admission import Resources
 from .core.connection import Connection
 from .errors import ConfigError
 from .routes import Route
-from .runtime import CableState, Mounted, Resources, Runtime
+from .runtime import CableState, Mounted, Runtime
 from .transports import Begin, open_native
 from .transports.simple_websocket import SimpleWebSocketTransport
 
@@ -41,13 +42,13 @@ def serve(state: CableState, ws: Any) -> str:
 
 
 def _admit(runtime: Runtime, mounted: Mounted, route: Route) -> tuple[Connection, Begin]:
-    refusal = runtime.refusal(request, opened=True)
+    refusal = runtime.admission.refusal(request, opened=True)
     if refusal is not None:
-        return runtime.turned_away(mounted, refusal)
-    connection = runtime.make_connection(mounted.handler, request, session)
+        return runtime.admission.turned_away(mounted, refusal)
+    connection = runtime.admission.make_connection(mounted.handler, request, session)
     if route.admit(connection, request) is not None:
         connection.is_rejected = True
-    return connection, partial(runtime.begin, connection)
+    return connection, partial(runtime.admission.begin, connection)
 
 
 def _carry_simple(ws: Any, connection: Connection, begin: Begin, resources: Resources) -> None:

@@ -37,6 +37,7 @@ OURS: dict[str, set[str]] = {
 # The Flask edge may import everything above and itself; nothing above imports it.
 EDGE = {
     "__init__",
+    "admission",
     "extension",
     "remote",
     "routes",

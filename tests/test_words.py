@@ -17,6 +17,7 @@ NOWHERE: tuple[str, ...] = ()
 FLASK_EDGE = (
     *(
         "__init__.py",
+        "admission.py",
         "cli.py",
         "extension.py",
         "health.py",

@@ -1,7 +1,7 @@
 """Route: one URL rule whose peers are served by one handler in each process.
 
 It says what is particular to a style inside the handshake's request: who is let in, with which
-subprotocol, and what plain HTTP gets. The rest is the same for all, and is the runtime's.
+subprotocol, and what plain HTTP gets. The rest is the same for all, and is ``admission.py``'s.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Route(ABC):
             sock = find_socket(asked.environ)
         except UnsupportedServer as error:
             return self.unsupported(error)
-        return state.runtime(sock).answer(self, asked, session._get_current_object())  # type: ignore[attr-defined]
+        return state.runtime(sock).admission.answer(self, asked, session._get_current_object())  # type: ignore[attr-defined]
 
     def view_http(self, **arguments: Any) -> ResponseReturnValue:
         """Answer any other request."""

@@ -97,8 +97,8 @@ class SocketIORoute(Route):
         """Refuse a WebSocket, by closing it where the server has said 101 already."""
         if not is_upgraded(request.environ):
             return answer(fault)
-        turned_away = runtime.turned_away(runtime.mount(self), Refusal(fault.status, fault.message))
-        return runtime.upgrade(self, request.environ, *turned_away)
+        turned_away = runtime.admission.turned_away(runtime.mount(self), Refusal(fault.status, fault.message))
+        return runtime.admission.upgrade(self, request.environ, *turned_away)
 
     def admit(self, connection: Connection, request: Request) -> ResponseReturnValue | None:
         connection.state = Peer()
@@ -107,7 +107,7 @@ class SocketIORoute(Route):
     def _upgrade(self, runtime: Runtime, sid: str) -> ResponseReturnValue:
         """Let a WebSocket take over from polling. Only who polls knows the sid, so it shows who asks."""
         wrong = None if is_upgraded(request.environ) else opening_refusal(request.environ)
-        refusal = wrong or runtime.refusal_of_origin(request, needed=False)
+        refusal = wrong or runtime.admission.refusal_of_origin(request, needed=False)
         if refusal is not None:
             return self._refuse(runtime, fault_of(refusal))
         mounted = runtime.mount(self)
@@ -117,11 +117,12 @@ class SocketIORoute(Route):
             return self._refuse(runtime, UNKNOWN_SID)
         if polling is None:  # the protocol's document wants that one closed, and not refused
             second = Refusal(400, "This connection has its WebSocket.")
-            return runtime.upgrade(self, request.environ, *runtime.turned_away(mounted, second))
+            turned_away = runtime.admission.turned_away(mounted, second)
+            return runtime.admission.upgrade(self, request.environ, *turned_away)
         timeout = self.io.settings.upgrade_timeout
         upgrading = Upgrading(polling.connection, polling, runtime.executor, timeout)
         stand_in = cast(Connection, upgrading)  # as far as a transport asks
-        return runtime.upgrade(self, request.environ, stand_in, lambda: None)
+        return runtime.admission.upgrade(self, request.environ, stand_in, lambda: None)
 
     # By long polling.
 
@@ -136,7 +137,7 @@ class SocketIORoute(Route):
         return response
 
     def _answer_http(self, runtime: Runtime) -> Response:
-        refusal = runtime.refusal_of_origin(request, needed=False)
+        refusal = runtime.admission.refusal_of_origin(request, needed=False)
         if refusal is not None or cable_is_socket():  # a page's call is not to wait for what may be said
             return answer(FORBIDDEN)
         if request.method == "OPTIONS":
@@ -158,11 +159,11 @@ class SocketIORoute(Route):
     def _open(self, runtime: Runtime) -> Response:
         if request.method != "GET":
             return answer(BAD_METHOD)
-        refusal = runtime.refusal(request, opened=True, origin_needed=False)
+        refusal = runtime.admission.refusal(request, opened=True, origin_needed=False)
         if refusal is not None:
             return answer(fault_of(refusal))
         mounted = runtime.mount(self)
-        connection = runtime.make_connection(mounted.handler, request, session)
+        connection = runtime.admission.make_connection(mounted.handler, request, session)
         try:
             connection.open()
         except BaseException:
@@ -173,7 +174,7 @@ class SocketIORoute(Route):
             mounted.handler.tell(signals.rejected, connection=connection)
             return answer(FORBIDDEN)
         polling = self._attach(runtime, mounted, connection)
-        runtime.begin(connection)
+        runtime.admission.begin(connection)
         return self._poll(runtime, polling)
 
     def _attach(self, runtime: Runtime, mounted: Mounted, connection: Connection) -> PollingTransport:

@@ -162,7 +162,7 @@ def test_a_peer_that_was_let_in_before_a_drain_and_begins_after_it_is_told() -> 
     transport = LoopbackTransport(connection)
     connection.attach(transport)
     runtime.drain.start(0)
-    runtime.begin(connection)
+    runtime.admission.begin(connection)
     assert transport.closed_with is not None
     assert transport.closed_with[0] == 1012
     assert runtime.registry.taken == 0

@@ -52,10 +52,10 @@ def request_of_all(shared_app):
 def connection(client, request_of_all):
     """A connection without the handshake, which takes longer than most tests do."""
     runtime = client.app.extensions["cable"].runtime()
-    server = runtime.make_connection(runtime.handler, request_of_all, {})
+    server = runtime.admission.make_connection(runtime.handler, request_of_all, {})
     transport = LoopbackTransport(server)
     server.attach(transport)
-    runtime.begin(server)
+    runtime.admission.begin(server)
     return CableConnection(client, transport, None)
 
 
