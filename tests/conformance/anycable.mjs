@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict"
 import { SubscriptionRejectedError, createCable } from "@anycable/core"
-import { RecordingSocket, get, main, newURL, pings, post, stats, unique, until, untilStats, wireOf } from "./harness.mjs"
-import { shared } from "./scenarios.mjs"
+import { Heard, RecordingSocket, get, main, newURL, pings, post, stats, unique, until, untilStats, wireOf } from "./harness.mjs"
+import { allHearOnce, shared, subscribedThrice } from "./scenarios.mjs"
 
 let options = {}
 
@@ -28,19 +28,14 @@ class Client {
   }
 
   subscribe(channel, params = {}) {
-    const heard = { connected: [], disconnected: 0, rejected: 0, received: [] }
+    const heard = new Heard()
     const subscription = this.cable.subscribeTo(channel, params)
     subscription.on("connect", ({ reconnect }) => heard.connected.push(reconnect))
     subscription.on("disconnect", () => heard.disconnected++)
     subscription.on("close", (error) => (heard.rejected += error instanceof SubscriptionRejectedError))
     subscription.on("message", (message) => heard.received.push(message))
     if (subscription.state === "connected") heard.connected.push(false) // joined one that was there
-    return Object.assign(heard, {
-      identifier: subscription.identifier,
-      perform: (action, data) => subscription.perform(action, data),
-      send: (data) => subscription.send(data),
-      unsubscribe: () => subscription.disconnect(),
-    })
+    return heard.with(subscription, () => subscription.disconnect())
   }
 }
 
@@ -53,21 +48,11 @@ const driver = {
 async function duplicate_subscriptions() {
   const user = unique("ann")
   const client = new Client({ user })
-  const room = { room: unique("room") }
-  const first = client.subscribe("ChatChannel", room)
-  const second = client.subscribe("ChatChannel", room)
-  await until(() => first.connected.length && second.connected.length, "both are connected")
-  const third = client.subscribe("ChatChannel", room)
-  await until(() => third.connected.length, "the late one is connected")
-  await pings(client)
+  const all = await subscribedThrice(client)
   assert.equal(client.wire.commands("subscribe").length, 1)
   assert.deepEqual(await stats(user), { connects: 1, commands: 1, "ChatChannel subscribed": 1 })
 
-  third.perform("speak", { text: "once" })
-  const all = [first, second, third]
-  await until(() => all.every((one) => one.received.length), "all three hear it")
-  await pings(client, 1)
-  assert.deepEqual(all.map((one) => one.received.length), [1, 1, 1])
+  await allHearOnce(client, all)
 }
 
 // This client takes a confirmation that it does not wait for as a reason to unsubscribe.

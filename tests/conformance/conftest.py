@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
+from conformance import browser as chromium
+from conformance.browser import Browser, Page
 from conformance.nodejs import play
 from support.servers import Server
 
@@ -44,3 +46,20 @@ def unhurried_server() -> Iterator[Server]:
     """The same with the library's defaults."""
     with Server("gunicorn-gevent") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium.browser(tmp_path_factory.mktemp("screenshots")) as running:
+        yield running
+
+
+@pytest.fixture
+def opened() -> Iterator[list[Page]]:
+    """The pages that a test has opened; afterwards they are closed, and no script may have failed."""
+    opened: list[Page] = []
+    yield opened
+    errors = [page.errors() for page in opened]
+    for page in opened:
+        page.close()
+    assert errors == [[]] * len(opened)

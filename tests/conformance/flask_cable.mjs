@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict"
 import { createConsumer } from "../../flask_cable/static/cable.js"
-import { RecordingSocket, main, newURL, pings, stats, unique, until, untilStats, wireOf } from "./harness.mjs"
+import { Heard, RecordingSocket, main, newURL, pings, stats, unique, until, untilStats, wireOf } from "./harness.mjs"
 import { shared } from "./scenarios.mjs"
 
 let options = {}
@@ -24,7 +24,7 @@ class Client {
   }
 
   subscribe(channel, params = {}, options = {}) {
-    const heard = { connected: [], disconnected: 0, rejected: 0, received: [] }
+    const heard = new Heard()
     const subscription = this.consumer.subscriptions.create(
       { channel, ...params },
       {
@@ -38,12 +38,7 @@ class Client {
       },
       options,
     )
-    return Object.assign(heard, {
-      identifier: subscription.identifier,
-      perform: (action, data) => subscription.perform(action, data),
-      send: (data) => subscription.send(data),
-      unsubscribe: () => subscription.unsubscribe(),
-    })
+    return heard.with(subscription, () => subscription.unsubscribe())
   }
 }
 

@@ -79,6 +79,23 @@ export function unique(word) {
   return `${word}-${randomBytes(6).toString("hex")}`
 }
 
+// What a subscription has told, and what may be done with it: a client fills it in by the client's own callbacks.
+export class Heard {
+  connected = []
+  disconnected = 0
+  rejected = 0
+  received = []
+
+  with(subscription, unsubscribe) {
+    return Object.assign(this, {
+      identifier: subscription.identifier,
+      perform: (action, data) => subscription.perform(action, data),
+      send: (data) => subscription.send(data),
+      unsubscribe,
+    })
+  }
+}
+
 // Resolves with the condition's first true value.
 export async function until(condition, what, seconds = 10) {
   const end = performance.now() + seconds * 1000

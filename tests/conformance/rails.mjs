@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict"
 import { ConnectionMonitor, adapters, createConsumer } from "@rails/actioncable"
-import { RecordingSocket, main, newURL, pings, post, stats, unique, until, untilStats, wireOf } from "./harness.mjs"
-import { shared } from "./scenarios.mjs"
+import { Heard, RecordingSocket, main, newURL, pings, post, stats, unique, until, untilStats, wireOf } from "./harness.mjs"
+import { allHearOnce, shared, subscribedThrice } from "./scenarios.mjs"
 
 const page = new EventTarget() // what the client wants of a browser, besides WebSocket
 globalThis.addEventListener = page.addEventListener.bind(page)
@@ -33,7 +33,7 @@ class Client {
   }
 
   subscribe(channel, params = {}) {
-    const heard = { connected: [], disconnected: 0, rejected: 0, received: [] }
+    const heard = new Heard()
     const subscription = this.consumer.subscriptions.create(
       { channel, ...params },
       {
@@ -43,12 +43,7 @@ class Client {
         received: (message) => heard.received.push(message),
       },
     )
-    return Object.assign(heard, {
-      identifier: subscription.identifier,
-      perform: (action, data) => subscription.perform(action, data),
-      send: (data) => subscription.send(data),
-      unsubscribe: () => subscription.unsubscribe(),
-    })
+    return heard.with(subscription, () => subscription.unsubscribe())
   }
 }
 
@@ -61,22 +56,12 @@ const driver = {
 async function duplicate_subscriptions() {
   const user = unique("ann")
   const client = new Client({ user })
-  const room = { room: unique("room") }
-  const first = client.subscribe("ChatChannel", room)
-  const second = client.subscribe("ChatChannel", room)
-  await until(() => first.connected.length && second.connected.length, "both are connected")
-  const third = client.subscribe("ChatChannel", room)
-  await until(() => third.connected.length, "the late one is connected")
-  await pings(client)
+  const [first, second, third] = await subscribedThrice(client)
   const commands = client.wire.commands("subscribe").length
   assert.ok(commands <= 4, `${commands} subscribe commands`) // one may be repeated while all are pending
   assert.deepEqual(await stats(user), { connects: 1, commands, "ChatChannel subscribed": 1 })
 
-  third.perform("speak", { text: "once" })
-  const all = [first, second, third]
-  await until(() => all.every((one) => one.received.length), "all three hear it")
-  await pings(client, 1)
-  assert.deepEqual(all.map((one) => one.received.length), [1, 1, 1])
+  await allHearOnce(client, [first, second, third])
 
   first.unsubscribe()
   second.unsubscribe()

@@ -17,6 +17,25 @@ const WORDS = [
   "half of \ud83d a pair",
 ]
 
+// Three subscriptions to one room: two at once, and one when they are confirmed.
+export async function subscribedThrice(client) {
+  const room = { room: unique("room") }
+  const first = client.subscribe("ChatChannel", room)
+  const second = client.subscribe("ChatChannel", room)
+  await until(() => first.connected.length && second.connected.length, "both are connected")
+  const third = client.subscribe("ChatChannel", room)
+  await until(() => third.connected.length, "the late one is connected")
+  await pings(client)
+  return [first, second, third]
+}
+
+export async function allHearOnce(client, all) {
+  all.at(-1).perform("speak", { text: "once" })
+  await until(() => all.every((one) => one.received.length), "all hear it")
+  await pings(client, 1)
+  assert.deepEqual(all.map((one) => one.received.length), all.map(() => 1))
+}
+
 export function shared(driver) {
   const client = (user, headers) => driver.client(user ? { user } : {}, headers)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conformance import browser as chromium
 from conformance.browser import Browser, Page
 from support.servers import Server
 from support.wire import eventually
@@ -19,12 +18,6 @@ pytestmark = pytest.mark.needs("gunicorn", "gevent", "chromium")
 HEARS = "document.querySelector('#source').hasAttribute('connected')"
 DEAF = f"!{HEARS}"
 NOTES = "#notes li"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with chromium.browser(tmp_path_factory.mktemp("screenshots")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from support.backends import Backend
 
+from flask_cable.pubsub.postgres_connection import PostgresConnection
+
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[Backend]:
@@ -24,3 +26,10 @@ def postgres_server() -> Iterator[Backend]:
 def nats_server() -> Iterator[Backend]:
     with Backend("nats") as backend:
         yield backend
+
+
+@pytest.fixture
+def connection(postgres_server: Backend) -> Iterator[PostgresConnection]:
+    connection = PostgresConnection(postgres_server.url, 5.0)
+    yield connection
+    connection.close()

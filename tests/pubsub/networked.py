@@ -35,8 +35,8 @@ def options(**changes: Any) -> BusOptions:
     return BusOptions(**{"prefix": f"test{next(_prefixes)}:", "timeout": 2.0, **changes})
 
 
-class NetworkContract(PubSubContract):
-    """The contract over a real server: `server` names the fixture of `conftest.py`."""
+class OverServer:
+    """Has a real server: `server` names its fixture in `conftest.py`."""
 
     server = ""
 
@@ -44,6 +44,10 @@ class NetworkContract(PubSubContract):
     def backend(self, request: pytest.FixtureRequest) -> Backend:
         backend: Backend = request.getfixturevalue(self.server)
         return backend
+
+
+class NetworkContract(OverServer, PubSubContract):
+    """The contract over a real server."""
 
     @pytest.fixture
     def bus(self, backend: Backend) -> Iterator[NetworkPubSub]:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
-from pubsub.networked import opened, options
+from pubsub.networked import OverServer, opened, options
 from pubsub.test_store import LEASE, StoreContract, together
 from support.backends import Backend
 from support.proxy import Proxy
@@ -28,17 +28,11 @@ LAST = 1.0
 ENV = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-class NetworkStoreContract(StoreContract):
-    """The contract over a real server: `server` names the fixture of `conftest.py`."""
+class NetworkStoreContract(OverServer, StoreContract):
+    """The contract over a real server."""
 
-    server = ""
     ttl = 1.0
     library = ""
-
-    @pytest.fixture
-    def backend(self, request: pytest.FixtureRequest) -> Backend:
-        backend: Backend = request.getfixturevalue(self.server)
-        return backend
 
     @pytest.fixture
     def bus(self, backend: Backend) -> Iterator[NetworkPubSub]:

@@ -37,13 +37,6 @@ def bus(postgres_server: Backend) -> Iterator[NetworkPubSub]:
 
 
 @pytest.fixture
-def connection(postgres_server: Backend) -> Iterator[PostgresConnection]:
-    connection = PostgresConnection(postgres_server.url, 5.0)
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
 def heard(bus: NetworkPubSub) -> list[str]:
     heard: list[str] = []
     bus.subscribe("news", heard.append)

@@ -28,13 +28,6 @@ def bus(postgres_server: Backend) -> Iterator[NetworkPubSub]:
     yield from opened(postgres_server.url, options())
 
 
-@pytest.fixture
-def connection(postgres_server: Backend) -> Iterator[PostgresConnection]:
-    connection = PostgresConnection(postgres_server.url, 5.0)
-    yield connection
-    connection.close()
-
-
 def rows(connection: PostgresConnection, bus: NetworkPubSub) -> dict[str, int]:
     """Return how many rows each table has."""
     found = {}

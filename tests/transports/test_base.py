@@ -192,7 +192,30 @@ class Rig(ABC):
         return [call[1:] for call in self.handler.calls if call[0] == "closed"]
 
 
-class SocketRig(Rig):
+class WireRig(Rig):
+    """A rig whose peer is at the other end of a socket."""
+
+    peer: WebSocketPeer
+
+    def say(self, *messages: Message) -> None:
+        self.peer.say(*messages)
+
+    def hang_up(self, code: int, reason: str) -> None:
+        self.peer.hang_up(code, reason)
+
+    def vanish(self) -> None:
+        self.peer.vanish()
+
+    @property
+    def heard(self) -> list[Message]:
+        return self.peer.heard
+
+    @property
+    def closed_with(self) -> tuple[int, str] | None:
+        return self.peer.closed_with
+
+
+class SocketRig(WireRig):
     """A native transport over a pair of sockets; nothing happens between two turns."""
 
     def __init__(
@@ -215,23 +238,6 @@ class SocketRig(Rig):
         transport.start(head)
         self.connection.attach(transport)
         self.connection.handle_open()
-
-    def say(self, *messages: Message) -> None:
-        self.peer.say(*messages)
-
-    def hang_up(self, code: int, reason: str) -> None:
-        self.peer.hang_up(code, reason)
-
-    def vanish(self) -> None:
-        self.peer.vanish()
-
-    @property
-    def heard(self) -> list[Message]:
-        return self.peer.heard
-
-    @property
-    def closed_with(self) -> tuple[int, str] | None:
-        return self.peer.closed_with
 
     def until(self, condition: Callable[[], object]) -> None:
         while not condition():

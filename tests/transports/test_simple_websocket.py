@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from core.test_handler import RecordingHandler
-from transports.test_base import Message, Rig, TransportContract, WebSocketPeer
+from transports.test_base import TransportContract, WebSocketPeer, WireRig
 
 from flask_cable.core.connection import Connection
 from flask_cable.errors import UnsupportedServer
@@ -51,7 +51,7 @@ def opened(near: socket.socket, far: socket.socket, handshake: dict[str, str], *
     return ws
 
 
-class ThreadRig(Rig):
+class ThreadRig(WireRig):
     """A route's thread that runs the transport until the peer is gone."""
 
     def __init__(
@@ -75,23 +75,6 @@ class ThreadRig(Rig):
         self.connection.attach(transport)
         self.route = threading.Thread(target=transport.run, args=(self.connection.handle_open,), daemon=True)
         self.route.start()
-
-    def say(self, *messages: Message) -> None:
-        self.peer.say(*messages)
-
-    def hang_up(self, code: int, reason: str) -> None:
-        self.peer.hang_up(code, reason)
-
-    def vanish(self) -> None:
-        self.peer.vanish()
-
-    @property
-    def heard(self) -> list[Message]:
-        return self.peer.heard
-
-    @property
-    def closed_with(self) -> tuple[int, str] | None:
-        return self.peer.closed_with
 
     def until(self, condition: Callable[[], object]) -> None:
         end = time.monotonic() + DEADLINE

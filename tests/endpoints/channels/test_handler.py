@@ -934,17 +934,6 @@ class TestRemoteDisconnect:
         cable.remote_connections.where(user=User(7)).disconnect()
         assert connection.closed
 
-    def test_an_undeclared_identifier_is_an_error(self, cable, users):
-        with pytest.raises(
-            ValueError, match="'name' is no identifier; the connection class has user, tenant"
-        ):
-            cable.remote_connections.where(name="ann")
-
-    def test_everybody_cannot_be_meant(self, cable, users):
-        with pytest.raises(ValueError, match="name at least one identifier"):
-            cable.remote_connections.disconnect()
-        assert not any(each.closed for each in users)
-
 
 class TestEnd:
     @pytest.fixture
@@ -982,58 +971,46 @@ class TestEnd:
         connection.close()
         assert steps == [0, 1, 2, 3, 4, "disconnected"]
 
-    def test_an_error_in_one_hook_stops_no_other(self, steps, cable, client, echo, hub):
-        client.raise_server_exceptions = False
-        ended = echo.unsubscribed
+    @pytest.fixture
+    def three_end(self, client, echo):
+        """Subscribes three times with a hook that raises, and leaves."""
 
-        def fail(self):
-            ended(self)
-            raise LookupError
+        def three_end(error):
+            client.raise_server_exceptions = False
+            ended = echo.unsubscribed
 
-        echo.unsubscribed = fail
-        connection = client.connect()
-        for number in range(3):
-            connection.subscribe("EchoChannel", number=number)
-        connection.close()
+            def fail(self):
+                ended(self)
+                raise error
+
+            echo.unsubscribed = fail
+            connection = client.connect()
+            for number in range(3):
+                connection.subscribe("EchoChannel", number=number)
+            connection.close()
+            return connection
+
+        return three_end
+
+    def test_an_error_in_one_hook_stops_no_other(self, steps, cable, three_end, hub):
+        connection = three_end(LookupError)
         assert steps == [0, 1, 2, "disconnected"]
         assert len(connection.errors) == 3
         assert not cable.connections
         assert hub.subscriber_count("echo") == 0
 
     @pytest.mark.parametrize("error", [SystemExit, GeneratorExit])
-    def test_nor_does_one_that_is_no_exception(self, error, steps, cable, client, echo, hub):
-        client.raise_server_exceptions = False
-        ended = echo.unsubscribed
-
-        def fail(self):
-            ended(self)
-            raise error
-
-        echo.unsubscribed = fail
-        connection = client.connect()
-        for number in range(3):
-            connection.subscribe("EchoChannel", number=number)
-        connection.close()
+    def test_nor_does_one_that_is_no_exception(self, error, steps, three_end, hub):
+        three_end(error)
         assert steps == [0, 1, 2, "disconnected"]
         assert hub.subscriber_count("echo") == 0
 
-    def test_nor_does_a_handler_that_makes_it_worse(self, steps, client, echo, hub):
-        client.raise_server_exceptions = False
-        ended = echo.unsubscribed
-
-        def fail(self):
-            ended(self)
-            raise LookupError
-
+    def test_nor_does_a_handler_that_makes_it_worse(self, steps, echo, three_end, hub):
         def make_it_worse(self, error):
             raise ZeroDivisionError
 
-        echo.unsubscribed = fail
         echo.rescue_from(LookupError)(make_it_worse)
-        connection = client.connect()
-        for number in range(3):
-            connection.subscribe("EchoChannel", number=number)
-        connection.close()
+        three_end(LookupError)
         assert steps == [0, 1, 2, "disconnected"]
         assert hub.subscriber_count("echo") == 0
 
