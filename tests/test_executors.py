@@ -10,7 +10,6 @@ import gc
 import logging
 import queue
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support import programs
 from support.parts import require
 
 from flask_cable.core.executor import Executor
@@ -711,11 +711,5 @@ def test_a_patched_process_gets_gevent() -> None:
         "executor.submit(log.append, 'worked'); executor.later(0.01, done.set); done.wait(10)\n"
         "print(executor.name, log)\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
-    )
+    run = programs.run(program)
     assert (run.returncode, run.stdout, run.stderr) == (0, "gevent ['worked']\n", "")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import subprocess
 import sys
 from functools import partial
 from types import ModuleType, SimpleNamespace
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from core.test_connection import LateExecutor, Wire
 from core.test_handler import RecordingHandler
+from support import programs
 
 from flask_cable.core.connection import Connection
 from flask_cable.core.drain import CODE, Drain
@@ -206,11 +206,5 @@ def test_an_ordinary_end_of_a_process_comes_by() -> None:
         "Lifespan(Drain(), ManualExecutor(), 3, lambda: print('stop'), lambda: print('flush')).watch()\n"
         "print('end of the program')\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
-    )
+    run = programs.run(program)
     assert (run.stdout, run.stderr) == ("end of the program\nflush\nstart 0.0\nwait 7.0\nflush\nstop\n", "")

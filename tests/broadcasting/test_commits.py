@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from support import programs
 from support.backends import Backend
 from support.parts import require
 
@@ -741,10 +742,9 @@ def test_a_script_without_an_application_commits_all_the_same() -> None:
         "Note.broadcaster = Log()\n"
         "commit()\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert run.stdout == "notes {'action': 'append', 'target': 'notes', 'content': 'hi'}\n"
+    run = programs.run(program)
+    said = "notes {'action': 'append', 'target': 'notes', 'content': 'hi'}\n"
+    assert (run.returncode, run.stdout) == (0, said)
     assert "Note was changed, and nobody is told: there is no application here" in run.stderr
 
 
@@ -773,10 +773,9 @@ def test_a_class_may_be_older_than_its_mapping() -> None:
         "mapped.metadata.create_all(engine)\n"
         "with Session(engine) as session: session.add(Note()); session.commit()\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert run.stdout == "notes {'action': 'append', 'target': 'notes', 'content': 'hi'}\n"
+    run = programs.run(program)
+    said = "notes {'action': 'append', 'target': 'notes', 'content': 'hi'}\n"
+    assert (run.returncode, run.stdout) == (0, said)
 
 
 def test_a_dataclass_may_be_a_model(client: CableClient) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 from flask import Flask, session
 from markupsafe import Markup
+from support import programs
 
 from flask_cable import Broadcastable
 from flask_cable.errors import ConfigError, EncodeError, NotReady
@@ -209,10 +208,11 @@ def test_and_its_context() -> None:
         "except RuntimeError as error: print(type(error).__name__, error)\n"
         "import sys; print('sqlalchemy' in sys.modules)\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    run = programs.run(program)
+    assert (run.returncode, run.stdout) == (
+        0,
+        "NotReady there is no application here: use `with app.app_context():`\nFalse\n",
     )
-    assert run.stdout == "NotReady there is no application here: use `with app.app_context():`\nFalse\n"
 
 
 # Silence.
