@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask import Flask, Response, abort, flash, g, jsonify, redirect, request, 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_cable import Cable, cable_is_socket, socket
+from flask_cable.endpoints.push import serving
 from flask_cable.testing import CableClient, CablePage
 
 PNG = b"\x89PNG\xff\x00"
@@ -195,6 +197,40 @@ class TestAnswers:
         found = page.call("/run")["headers"]
         assert found["Link"] == "a, b"
         assert "Set-Cookie" not in found
+
+    def test_the_route_is_in_none_of_the_handlers_contexts(self, app: Flask, page: CablePage) -> None:
+        app.config["RUN"] = lambda: str(serving.get())
+        assert page.call("/run")["body"] == "None"
+
+    def test_what_is_to_be_done_at_the_end_is_done(self, app: Flask, page: CablePage) -> None:
+        closed: list[str] = []
+        responses = [Response("x"), Response("x" * 2**21)]
+        for response in responses:
+            response.call_on_close(lambda: closed.append("closed"))
+        for response, status in zip(responses, (200, 502), strict=True):
+            app.config["RUN"] = lambda response=response: response
+            assert page.call("/run")["status"] == status
+        assert closed == ["closed", "closed"]
+
+    def test_middleware_may_speak_wsgi_as_it_was(self, app: Flask, page: CablePage) -> None:
+        """By ``write``, and with a status that an error replaces."""
+        inner = app.wsgi_app
+
+        def old(environ: Any, start_response: Any) -> Any:
+            if environ["PATH_INFO"] != "/old":
+                return inner(environ, start_response)
+            start_response("200 OK", [("X-Try", "1")])
+            try:
+                raise ValueError
+            except ValueError:
+                write = start_response("503 Sorry", [("X-Try", "2")], sys.exc_info())
+            write(b"written, ")
+            return [b"and returned"]
+
+        app.wsgi_app = old  # type: ignore[method-assign]
+        reply = page.call("/old")
+        assert (reply["status"], reply["body"]) == (503, "written, and returned")
+        assert reply["headers"] == {"X-Try": "2"}
 
     def test_head_and_options(self, page: CablePage) -> None:
         assert page.call("/greet/Bob", "head")["body"] == ""

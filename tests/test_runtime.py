@@ -46,11 +46,16 @@ def test_a_process_that_was_forked_makes_it_anew(monkeypatch: pytest.MonkeyPatch
 def test_a_reset_makes_it_anew_with_the_settings_of_then() -> None:
     shop = Shop()
     before = shop.runtime
-    shop.app.config["CABLE_MAX_CONNECTIONS"] = 7
+    shop.app.config.update(CABLE_SECRET="old")
+    keys = shop.state.page_key, shop.state.verifier.sign("x")
+    shop.app.config.update(CABLE_MAX_CONNECTIONS=7, CABLE_SECRET="new")
     assert shop.runtime.config.max_connections == 10_000
+    assert (shop.state.page_key, shop.state.verifier.sign("x")) == keys
     shop.state.reset()
     assert shop.runtime is not before
     assert shop.runtime.config.max_connections == 7
+    assert shop.state.page_key != keys[0]
+    assert shop.state.verifier.sign("x") != keys[1]
 
 
 def test_threads_that_come_at_once_get_the_same() -> None:

@@ -21,7 +21,7 @@ def is_pattern(name: str) -> bool:
 @lru_cache(maxsize=1024)
 def _expression(names: tuple[str, ...]) -> re.Pattern[str]:
     parts = ("[^;]*".join(map(re.escape, re.split(r"\*+", name))) for name in names)
-    return re.compile("|".join(parts), re.DOTALL)
+    return re.compile("|".join(parts))
 
 
 class Patterns:

@@ -207,9 +207,7 @@ class PageStreams:
         if kind == ORDER:
             return self._each(audience, self._on_order, int(offset), line)
         audience.last = max(audience.last, int(offset))
-        push = Push(int(offset), self._protocol.push(*alone_of(line)))
-        for connection, hearing in list(audience.hearings.items()):
-            self._hand(connection, hearing, push)
+        self._hand_to_all(audience, Push(int(offset), self._protocol.push(*alone_of(line))))
 
     @staticmethod
     def _each(audience: _Audience, call: Callable[..., object], *args: Any) -> None:
@@ -232,8 +230,7 @@ class PageStreams:
 
     def _hand_to_all(self, audience: _Audience, push: Push) -> None:
         for connection, hearing in list(audience.hearings.items()):
-            if not push.offset or hearing.since < push.offset:
-                self._hand(connection, hearing, push)
+            self._hand(connection, hearing, push)
 
     def _hand(self, connection: Connection, hearing: Hearing, push: Push) -> None:
         """Send a push to one page, or hold it back; who cannot be sent to delays nobody."""

@@ -11,7 +11,8 @@ from flask_cable.core.connection import Connection
 from flask_cable.core.heartbeat import Liveness
 from flask_cable.endpoints.push import PageLimits, Renewal, serving
 from flask_cable.endpoints.push.handler import PATIENCE, RENEWAL
-from flask_cable.endpoints.push.ledger import ORDERS
+from flask_cable.endpoints.push.ledger import ORDERS, address_of
+from flask_cable.endpoints.push.lines import CLAIM
 from flask_cable.errors import EncodeError
 
 from .conftest import Process, SlowBus, World
@@ -141,6 +142,35 @@ class TestOrders:
         here.subscribe("b")
         world.bus.confirm()  # type: ignore[attr-defined]
         assert page.streams == ["b"]
+
+    def test_an_order_that_comes_just_after_they_were_read_is_carried_out(
+        self, here: Process, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = here.ledger.orders
+
+        def orders(*args: Any) -> Any:
+            found = read(*args)
+            monkeypatch.undo()
+            here.subscribe("b")
+            return found
+
+        here.render("a")
+        monkeypatch.setattr(here.ledger, "orders", orders)
+        page = here.connect()
+        here.push(1, "b")
+        assert (page.streams, page.payloads) == (["a", "b"], [1])
+
+    def test_orders_are_carried_out_once_however_often_it_comes_back(self, here: Process) -> None:
+        here.render("a")
+        page = here.connect()
+        here.unsubscribe("a")
+        here.subscribe("a")
+        here.push(1, "a")
+        pages = [page]
+        for _ in range(3):
+            pages[-1].leave()
+            pages.append(here.connect())
+        assert [page.payloads for page in pages] == [[1], [], [], []]
 
     def test_an_order_that_comes_after_its_time_changes_nothing(self, here: Process) -> None:
         here.render("a")
@@ -372,6 +402,33 @@ class TestTakingOver:
         there.push(2, "b")
         again = there.connect()
         assert (again.streams, again.payloads) == (["b"], [2])
+
+    def test_nor_does_one_that_goes_even_after_the_newer_one(self, here: Process, there: Process) -> None:
+        here.render("a", "b")
+        lost = here.connect()
+        here.crash()
+        page = there.connect()
+        here.executor.advance(sum(PATIENCE))
+        there.unsubscribe("a")
+        there.push(1, "b")
+        page.leave()
+        lost.leave()
+        there.push(2, "b")
+        again = there.connect()
+        assert (again.streams, again.payloads) == (["b"], [2])
+
+    def test_one_that_is_not_looked_up_yet_gives_nothing_up(self, here: Process, there: Process) -> None:
+        """Or two that claim the page of one that crashed would send each other away."""
+        here.render("a")
+        here.connect()
+        here.crash()
+        page = there.connect()
+        there.hub.broadcast(address_of("page"), f"{CLAIM}|another", raw=True)
+        here.executor.advance(sum(PATIENCE))
+        there.push(1, "a")
+        assert (page.payloads, page.transport.closed_with) == ([1], None)
+        there.hub.broadcast(address_of("page"), f"{CLAIM}|another", raw=True)
+        assert page.transport.closed_with == (1000, "")
 
     def test_what_it_is_ordered_and_asked_meanwhile_waits(self, here: Process, there: Process) -> None:
         there.registered.actions["do"] = lambda *_: "done"
