@@ -205,6 +205,20 @@ test("so does one that is online again, or shown again", () => {
   }
 })
 
+test("who is back is hopeful again", () => {
+  connect()
+  for (const seconds of [1, 2, 4, 8]) {
+    latest().lose()
+    pass(seconds)
+  }
+  latest().lose()
+  happen("online")
+  latest().lose()
+  const before = sockets()
+  pass(1)
+  assert.equal(sockets(), before + 1)
+})
+
 test("it goes on trying while it is offline, though not more eagerly", () => {
   welcomed().lose()
   network.onLine = false
