@@ -260,6 +260,19 @@ async function changes_to_a_websocket({ connected }) {
   assert.equal(await socket.emitWithAck("echo", "after"), "after")
 }
 
+// As if another worker had got the request.
+async function recovers_from_a_foreign_sid({ connected }) {
+  const socket = await connected()
+  const id = socket.id
+  socket.io.engine.transport.query.sid = "of-another-worker"
+  socket.emit("message", "lost")
+  await until(() => socket.reasons.length, "nobody knows it")
+  await until(() => socket.connected, "back")
+  assert.deepEqual(socket.reasons, ["transport error"])
+  assert.notEqual(socket.id, id)
+  assert.equal(await socket.timeout(5000).emitWithAck("echo", "back"), "back")
+}
+
 // Alone: these end the server.
 
 // A client that is cut off in the middle of an upgrade has paused its polling, and finds out with its ping timeout.
@@ -321,6 +334,7 @@ const all = Object.entries(everywhere).flatMap(([name, play]) =>
   Object.keys(modes).map((mode) => scenario(name, mode, play))
 )
 all.push(scenario("changes_to_a_websocket", "default", changes_to_a_websocket))
+all.push(scenario("recovers_from_a_foreign_sid", "polling", recovers_from_a_foreign_sid))
 all.push(scenario("keeps_the_order_through_an_upgrade", "default", keeps_the_order_through_an_upgrade))
 
 await main(Object.fromEntries(all))

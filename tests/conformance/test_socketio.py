@@ -28,7 +28,11 @@ EVERYWHERE = (
 )
 CALM = (
     *(f"{name}:{mode}" for name in EVERYWHERE for mode in MODES),
-    *("changes_to_a_websocket:default", "keeps_the_order_through_an_upgrade:default"),
+    *(
+        "changes_to_a_websocket:default",
+        "recovers_from_a_foreign_sid:polling",
+        "keeps_the_order_through_an_upgrade:default",
+    ),
 )
 ALONE = tuple(
     f"{name}:{mode}" for name in ("comes_back_after_a_restart", "comes_back_after_a_crash") for mode in MODES

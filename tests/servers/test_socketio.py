@@ -299,6 +299,112 @@ def test_a_second_websocket_is_closed(server: Server) -> None:
             assert third.hear_frame().opcode == CLOSE
 
 
+def test_two_gets_at_a_time_end_the_session(server: Server) -> None:
+    with enter(server) as bystander:
+        peer = Polling(server)
+        with peer.start_get() as first:
+            eventually(lambda: held(server, "waiting") == 1, "it waits")
+            assert peer.get().status == 400
+            assert first.answer().text == "1"
+        assert json.loads(peer.get().text)["code"] == 1
+        assert alive(bystander)
+
+
+def test_a_flood_of_messages_ends_the_session(server: Server) -> None:
+    with enter(server) as bystander, Polling(server) as peer:
+        before = held(server, "counts").get("too_fast", 0)
+        for _ in range(4):
+            peer.post("\x1e".join(['42["message"]'] * 2000))
+        eventually(lambda: peer.get().status == 400, "it is over")
+        assert held(server, "counts")["too_fast"] == before + 1
+        assert alive(bystander)
+
+
+# An upgrade that comes to nothing.
+
+
+def probe(wire: Wire) -> None:
+    wire.send(TEXT, b"2probe")
+    assert wire.hear_frame().payload == b"3probe"
+
+
+def probe_and(end: Callable[[Wire], object]) -> Callable[[Wire], object]:
+    def play(wire: Wire) -> None:
+        probe(wire)
+        end(wire)
+
+    return play
+
+
+def say(payload: bytes, opcode: int, code: int) -> Callable[[Wire], object]:
+    """Say what is no upgrade, and be closed for it."""
+
+    def play(wire: Wire) -> None:
+        wire.send(opcode, payload)
+        assert wire.hear_close()[0] == code
+
+    return play
+
+
+NO_UPGRADES: dict[str, Callable[[Wire], object]] = {
+    "nonsense": say(b"garbage", TEXT, 1002),
+    "binary": say(b"2probe", BINARY, 1002),
+    "no probe": say(b"5", TEXT, 1002),
+    "a message": say(b'42["message"]', TEXT, 1002),
+    "too large": say(b"2" * 250_000, TEXT, 1009),
+    "no UTF-8": say(b"\xff", TEXT, 1007),
+    "closes": lambda wire: wire.say_close(),
+    "vanishes": lambda wire: wire.reset(),
+    "probes and closes": probe_and(lambda wire: wire.say_close()),
+    "probes and vanishes": probe_and(lambda wire: wire.reset()),
+    "probes and talks": probe_and(say(b'42["message"]', TEXT, 1002)),
+}
+
+
+def test_an_upgrade_that_comes_to_nothing_is_no_loss(server: Server) -> None:
+    with Polling(server) as peer:
+        for number, (name, play) in enumerate(NO_UPGRADES.items()):
+            with websocket(server, peer.path("websocket")) as wire:
+                play(wire)
+            peer.post(f'421["echo",{number}]')
+            heard = eventually(lambda: [text for text in [peer.heard()] if text != "6"], name)
+            assert heard == [f"431[{number}]"], name
+        with websocket(server, peer.path("websocket")) as wire:
+            probe(wire)
+            wire.send(TEXT, b"5")
+            assert alive(wire)
+    assert "Traceback" not in server.log()
+
+
+def test_one_that_ends_in_the_middle_of_an_upgrade_is_gone(server: Server) -> None:
+    eventually(lambda: held(server, "connections") == 0, "nobody is there")
+    peer = Polling(server)
+    with websocket(server, peer.path("websocket")) as wire:
+        probe(wire)
+        assert peer.post("1").text == "ok"
+        eventually(lambda: held(server, "connections") == held(server, "polls") == 0, "it is gone")
+        wire.send(TEXT, b"5")
+        assert wire.hear_close()[0] == 1000
+
+
+def test_order_is_kept_through_an_upgrade(server: Server) -> None:
+    number, heard = 3000, list[str]()
+    with Polling(server) as peer:
+        peer.post(f'42["count to",{number}]')
+        while len(heard) < 100:
+            heard += peer.heard().split("\x1e")
+        with websocket(server, peer.path("websocket")) as wire:
+            probe(wire)
+            peer.post(f'42["count to",{number}]')
+            heard += peer.heard().split("\x1e")
+            wire.send(TEXT, b"5")
+            wire.send(TEXT, b'421["echo"]')
+            while not heard[-1].startswith("431"):
+                heard.append(hear(wire))
+    counted = [int(text.split(",")[1]) for text in heard if text.startswith('42["count"')]
+    assert counted == [*range(number), *range(number)]
+
+
 # Nothing is left.
 
 
