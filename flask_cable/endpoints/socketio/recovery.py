@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -94,11 +95,27 @@ class Recovery:
 
     def __init__(self, handler: SocketIOHandler, log: Log) -> None:
         self._handler = handler
+        self._kept: deque[float] = deque()  # until when each that was cut off may come back
         self.log = log
+
+    def _has_room(self) -> bool:
+        """Whether one more may be kept; then it is counted."""
+        executor = self._handler.executor
+        with executor.guard:
+            now = executor.monotonic()
+            while self._kept and self._kept[0] <= now:
+                self._kept.popleft()
+            has_room = len(self._kept) < self._handler.settings.recovery_sockets
+            if has_room:
+                self._kept.append(now + self.log.seconds)
+        return has_room
 
     def remember(self, socket: Socket, rooms: list[str]) -> None:
         """Keep a socket whose peer has gone without a word, and the rooms that it was in."""
         if socket.pid is None:
+            return
+        if not self._has_room():
+            self._handler.counts["not_kept"] += 1
             return
         fields = {
             "sid": socket.id,

@@ -22,6 +22,7 @@ class Settings(NamedTuple):
         transports: what clients may use.
         recovery_seconds: for how long one that was cut off may come back as who it was; None never.
         recovery_packets: how many events of a namespace are kept for that.
+        recovery_sockets: how many that were cut off each process keeps at a time; more do not come back.
         max_attachments: binary values of one event, either way; stock clients take no more.
         max_namespaces: how many one client may enter.
         max_rooms: how many one socket may join.
@@ -36,6 +37,7 @@ class Settings(NamedTuple):
     transports: tuple[str, ...] = (POLLING, WEBSOCKET)
     recovery_seconds: float | None = None
     recovery_packets: int = 1000
+    recovery_sockets: int = 10_000
     max_attachments: int = MAX_ATTACHMENTS
     max_namespaces: int = 100
     max_rooms: int = 1000

@@ -365,3 +365,18 @@ def test_one_for_whom_too_much_came_meanwhile_is_closed(a: Process, monkeypatch:
     again = back(a, wire)
     assert again.packets == []
     assert again.transport.closed_with == (1013, "what it missed cannot be had")
+
+
+def test_those_who_may_come_back_are_bounded(lasting_bus: SharedBus, now: list[float]) -> None:
+    a = process(lasting_bus, recovery_sockets=2)
+    wires = [a.connect() for _ in range(4)]
+    a.io.emit("first")
+    for wire in wires[:3]:
+        wire.hang_up()
+    assert a.handler.counts["not_kept"] == 1
+    assert [back(a, wire).sid == wire.sid for wire in wires[:3]] == [True, True, False]
+    now[0] += 61
+    a.executor.advance(61)
+    a.io.emit("second")
+    wires[3].hang_up()
+    assert back(a, wires[3]).sid == wires[3].sid
