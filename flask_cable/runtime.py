@@ -158,6 +158,8 @@ class Runtime:
 
     def stop(self) -> None:
         """Give up names and groups, and what connects this process to the others."""
+        for mounted in self._mounted.values():
+            mounted.handler.stop()
         self.lease.retire()
         self.bus.stop()
 

@@ -245,3 +245,11 @@ def test_a_refresh_that_cannot_be_broadcast_is_logged(
     shop.cable.broadcast_refresh("orders")
     shop.runtime.refreshes.flush()
     assert "a refresh of 'orders' was not broadcast" in caplog.text
+
+
+def test_handlers_are_told_of_the_end_while_they_can_still_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop, log = Shop(), list[str]()
+    monkeypatch.setattr(type(shop.runtime.handler), "stop", lambda self: log.append("handler"))
+    monkeypatch.setattr(shop.runtime.bus, "stop", lambda: log.append("bus"))
+    shop.runtime.stop()
+    assert log == ["handler", "bus"]

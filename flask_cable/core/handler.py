@@ -144,6 +144,9 @@ class Handler(ABC):
         """Every hook has run, ``connection.disconnected()`` last."""
         self.tell(signals.disconnected, connection=connection, code=code, reason=reason)
 
+    def stop(self) -> None:  # noqa: B027 - most have nobody to tell
+        """The process ends, and all connections have; may block."""
+
     def turn_away(self, connection: Connection) -> None:
         """Tell a peer that was refused, where no HTTP answer can say so."""
         connection.close(1008, "not authorized")

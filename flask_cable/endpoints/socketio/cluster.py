@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...core.connection import Connection
 from ...core.executor import Timer
+from ...errors import BusError
 from ...protocols.frames import Frame
 from .emitter import Emitter
 from .envelope import addressed, frame_of, opened, sealed
@@ -88,6 +89,17 @@ class Cluster:
         executor.later(INTRODUCTIONS, self._introduced.set)
         self._timer = executor.every(BEAT, self._say, "here")
 
+    def retire(self) -> None:
+        """Say that nobody is to wait for this process any more, because it ends; may block."""
+        if self._timer is None or self._hub.bus.is_lost:
+            return
+        self._timer.cancel()
+        self._timer = None
+        try:
+            self._say("bye")
+        except BusError as error:
+            logger.warning("the other processes will wait for this one: %s", error)
+
     def _say(self, verb: str, **more: Any) -> None:
         self._hub.publish(self._handler.path, sealed({"n": self._hub.node, "do": verb, **more}))
 
@@ -100,9 +112,12 @@ class Cluster:
         node = fields.get("n")
         if node == self._hub.node or not isinstance(node, str):
             return
-        self._others[node] = self._handler.executor.monotonic() + 3 * BEAT
         verb = fields.get("do")
+        if verb == "bye":
+            return self._gone(node)
+        self._others[node] = self._handler.executor.monotonic() + 3 * BEAT
         if verb == "hello":
+            self._living()
             self._say("here")
         elif verb == "fetch":
             self._answer(fields)
@@ -165,12 +180,15 @@ class Cluster:
     def _answered(self, node: str, fields: Mapping[str, Any]) -> None:
         with self._handler.executor.guard:
             question = self._questions.get(fields.get("id", 0))
-            if question is None or node not in question.missing:
-                return
-            question.missing.discard(node)
-            question.found += fields.get("sockets", ())
-            if not question.missing:
-                question.done.set()
+            if question is not None:
+                question.answered(node, fields.get("sockets", ()))
+
+    def _gone(self, node: str) -> None:
+        """A process has ended, and with it all its sockets."""
+        with self._handler.executor.guard:
+            self._others.pop(node, None)
+            for question in self._questions.values():
+                question.answered(node, ())
 
 
 class Question:
@@ -182,6 +200,14 @@ class Question:
         self.missing = missing
         self.done = done
         self.found: list[dict[str, Any]] = []
+
+    def answered(self, node: str, sockets: Iterable[dict[str, Any]]) -> None:
+        """A process has said who is with it; only its first answer counts."""
+        if node in self.missing:
+            self.missing.discard(node)
+            self.found += sockets
+            if not self.missing:
+                self.done.set()
 
 
 def described(socket: Socket) -> dict[str, Any]:

@@ -112,6 +112,9 @@ class SocketIOHandler(Handler):
             self.leave(socket)
             self._left(socket, why, may_return)
 
+    def stop(self) -> None:
+        self.cluster.retire()
+
     def encode(self, data: Any) -> Frame:
         return self.protocol.event(packets.MAIN, ("message", data))
 

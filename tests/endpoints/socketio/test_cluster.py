@@ -9,6 +9,7 @@ import pytest
 from endpoints.socketio.conftest import Process, SharedBus
 
 from flask_cable.endpoints.socketio.cluster import BEAT
+from flask_cable.errors import BusError
 
 
 @pytest.fixture
@@ -205,6 +206,45 @@ def test_one_that_gives_no_sign_of_life_is_gone(bus: SharedBus) -> None:
     assert a.handler.cluster._living() == {"b"}
     a.executor.advance(3 * BEAT)
     assert a.handler.cluster._living() == set()
+
+
+def test_one_that_ends_is_not_waited_for(bus: SharedBus) -> None:
+    a, b, c = (Process(bus, node) for node in "abc")
+    wires = [process.connect() for process in (a, b, c)]
+    b.handler.stop()
+    b.handler.stop()
+    b.executor.advance(2 * BEAT)
+    assert (a.handler.cluster._living(), c.handler.cluster._living()) == ({"c"}, {"a"})
+    b.hub.unrelay("/socket.io", b.handler.cluster)
+    assert {one.id for one in a.io.fetch_sockets()} == {wires[0].sid, wires[2].sid}
+
+
+def test_one_that_ends_while_it_is_asked_is_not_waited_for(
+    pair: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    a, b = pair
+    here = a.connect()
+    monkeypatch.setattr(b.handler.cluster, "_answer", lambda fields: b.handler.stop())
+    assert [one.id for one in a.io.fetch_sockets()] == [here.sid]
+    assert caplog.text == ""
+
+
+def test_one_that_ends_in_an_outage_tells_nobody(
+    pair: tuple[Process, Process],
+    bus: SharedBus,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def publish(*arguments: Any) -> None:
+        raise BusError("away")
+
+    a, b = pair
+    monkeypatch.setattr(bus, "publish", publish)
+    b.handler.stop()
+    assert "the other processes will wait for this one: away" in caplog.text
+    monkeypatch.setattr(type(bus), "is_lost", True)
+    a.handler.stop()
+    assert len(caplog.records) == 1
 
 
 def test_one_that_does_not_answer_is_waited_for_once(
