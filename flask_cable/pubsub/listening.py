@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import random
 import selectors
 import socket
@@ -69,9 +70,14 @@ class Listener(ABC):
 
 
 class Waiter:
-    """Waits for a socket, or to be woken; for listeners whose library has a socket to offer."""
+    """Waits for a socket, or to be woken; for listeners whose library has a socket to offer.
+
+    Where gevent has patched threads, they live on in a forked child; there it waits for ever, because the
+    socket is the parent's.
+    """
 
     def __init__(self, sock: Any) -> None:
+        self._pid = os.getpid()
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
         self._far.setblocking(False)
@@ -82,6 +88,8 @@ class Waiter:
     def wait(self, timeout: float) -> bool:
         """Whether the socket has something to read, or an end to tell of."""
         keys = [key for key, _ in self._selector.select(timeout)]
+        while os.getpid() != self._pid:
+            time.sleep(LONGEST)
         if any(not key.data for key in keys):
             with suppress(OSError):
                 self._far.recv(4096)
