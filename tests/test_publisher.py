@@ -269,6 +269,6 @@ def test_a_script_under_gevent_needs_nothing_else(station: tuple[Backend, House]
 @pytest.mark.parametrize("program", [FORKED, pytest.param(PATCHED_FORKED, marks=pytest.mark.needs("gevent"))])
 def test_it_may_be_made_before_a_fork(station: tuple[Backend, House], program: str) -> None:
     backend, house = station
-    run(program, backend.url)
+    run(program, backend.url, "-W", "ignore::DeprecationWarning")  # Python 3.12: of a fork beside threads
     eventually(lambda: len(house.heard) == 9, "all are heard")
     assert sorted(house.heard) == ['"child"'] * 4 + ['"parent"'] * 5
