@@ -31,3 +31,24 @@ class Fork:
                 if not self.is_ours:
                     self._make()
                     self._pid = os.getpid()
+
+
+class Stray(BaseException):
+    """Who works here was forked with its process: threads end then, but greenlets go on, in both."""
+
+
+class Home:
+    """The process that a connection belongs to."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this process is the one."""
+        return self._pid == os.getpid()
+
+    def check(self) -> None:
+        """Called before a connection is touched, after a wait. Raises ``Stray`` in another process."""
+        if not self.is_here:
+            raise Stray

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import random
 import selectors
 import socket
@@ -23,7 +22,7 @@ from typing import Any
 from ..errors import BusError
 from .base import Callback, Watcher
 from .envelope import Envelope
-from .forking import Fork
+from .forking import Fork, Home, Stray
 
 logger = logging.getLogger("flask_cable")
 
@@ -72,12 +71,12 @@ class Listener(ABC):
 class Waiter:
     """Waits for a socket, or to be woken; for listeners whose library has a socket to offer.
 
-    Where gevent has patched threads, they live on in a forked child; there it waits for ever, because the
+    Where gevent has patched threads, they live on in a forked child; there it raises ``Stray``, because the
     socket is the parent's.
     """
 
     def __init__(self, sock: Any) -> None:
-        self._pid = os.getpid()
+        self._home = Home()
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
         self._far.setblocking(False)
@@ -88,8 +87,7 @@ class Waiter:
     def wait(self, timeout: float) -> bool:
         """Whether the socket has something to read, or an end to tell of."""
         keys = [key for key, _ in self._selector.select(timeout)]
-        while os.getpid() != self._pid:
-            time.sleep(LONGEST)
+        self._home.check()
         if any(not key.data for key in keys):
             with suppress(OSError):
                 self._far.recv(4096)
@@ -241,29 +239,41 @@ class Incoming:
     # The thread.
 
     def _run(self) -> None:
-        delay = FIRST
+        home = Home()
         try:
-            while not self._stopped:
-                try:
-                    self._hear()
-                except Exception as error:
-                    if not self._stopped:
-                        delay = FIRST if self.is_live else min(delay * 2, LONGEST)
-                        self._lose(error)
-                if self._hurry.wait(delay * random.uniform(0.5, 1.0)):
-                    self._hurry.clear()
+            with suppress(Stray):
+                self._hear_for_ever(home)
         finally:
-            self.is_live = False
-            self._thread = None  # who kills it finds it revived by the next who subscribes
+            if home.is_here:
+                self.is_live = False
+                self._thread = None  # who kills it finds it revived by the next who subscribes
 
-    def _hear(self) -> None:
+    def _hear_for_ever(self, home: Home) -> None:
+        delay = FIRST
+        while not self._stopped:
+            try:
+                self._hear(home)
+            except Exception as error:
+                home.check()
+                if not self._stopped:
+                    delay = FIRST if self.is_live else min(delay * 2, LONGEST)
+                    self._lose(error)
+            woken = self._hurry.wait(delay * random.uniform(0.5, 1.0))
+            home.check()
+            if woken:
+                self._hurry.clear()
+
+    def _hear(self, home: Home) -> None:
         """Open a connection and hear until it breaks, which raises, or until the end."""
-        listener = self._listener = self._listen()
+        listener = self._listen()
+        home.check()
+        self._listener = listener
         try:
-            _Spell(self, listener, self._timeout).run()
+            _Spell(self, listener, self._timeout, home).run()
         finally:
-            self._listener = None
-            _close(listener)
+            if home.is_here:
+                self._listener = None
+                _close(listener)
 
     def _lose(self, error: Exception) -> None:
         with self._guard:
@@ -350,7 +360,8 @@ class Incoming:
 class _Spell:
     """What one connection was asked for, from its first word to its end."""
 
-    def __init__(self, incoming: Incoming, listener: Listener, timeout: float) -> None:
+    def __init__(self, incoming: Incoming, listener: Listener, timeout: float, home: Home) -> None:
+        self._home = home
         self._incoming = incoming
         self._listener = listener
         self._patience = timeout / 2
@@ -368,7 +379,9 @@ class _Spell:
             if not self._is_whole and not self._unconfirmed:
                 self._is_whole = True
                 self._incoming.all_confirmed()
-            self._take(self._listener.receive(self._patience))
+            heard = self._listener.receive(self._patience)
+            self._home.check()
+            self._take(heard)
 
     def _follow(self, changes: dict[str, bool]) -> None:
         """Make what the server was asked for what is wanted; what came and went at once costs nothing."""

@@ -156,7 +156,7 @@ class NatsLine:
 
     def _reason(self, error: Exception) -> str:
         """Why there is no connection; a server may hang up before its complaint has been read."""
-        reason = "; ".join(self.complaints[-1:]) or str(error) or repr(error)
+        reason = "; ".join(self.complaints[-1:]) or str(error) or "no answer in time"
         if os.strerror(errno.ECONNRESET) in reason:
             return f"the server hung up during the login, as for a wrong password ({reason})"
         return reason

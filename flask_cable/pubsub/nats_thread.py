@@ -16,7 +16,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
-from .forking import Fork
+from .forking import Fork, Home
 from .lending import is_ready
 
 Result = TypeVar("Result")
@@ -138,6 +138,7 @@ class Bell:
     """Wakes one who waits, from any thread."""
 
     def __init__(self) -> None:
+        self._home = Home()
         self._far, self._near = socket.socketpair()
         self._far.setblocking(False)
         self._near.setblocking(False)
@@ -152,7 +153,9 @@ class Bell:
 
     def wait(self, seconds: float) -> None:
         """Wait for a ring; look afterwards for what it was about."""
-        if is_ready(self._far.fileno(), select.POLLIN, seconds):
+        is_rung = is_ready(self._far.fileno(), select.POLLIN, seconds)
+        self._home.check()
+        if is_rung:
             self._far.recv(64)
             self._rung = False
 

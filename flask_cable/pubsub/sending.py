@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..errors import BusError
 from .base import Done
-from .forking import Fork
+from .forking import Fork, Home
 
 logger = logging.getLogger("flask_cable")
 
@@ -175,9 +175,9 @@ class Outgoing:
     # The thread.
 
     def _run(self) -> None:
-        delay = FIRST
+        delay, home = FIRST, Home()
         try:
-            while self._gather():
+            while home.is_here and self._gather():
                 if self._send_some():
                     delay = FIRST
                 elif self._buffer:
@@ -186,9 +186,10 @@ class Outgoing:
                     if self._stopped.is_set():
                         break
         finally:
-            self._thread = None  # who kills it finds it revived by the next who publishes
-            self._hang_up()
-            self._give_up()
+            if home.is_here:
+                self._thread = None  # who kills it finds it revived by the next who publishes
+                self._hang_up()
+                self._give_up()
 
     def _gather(self) -> bool:
         """Wait for messages; False when there are none and will be none."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 
+import pytest
 from pubsub.test_store import together
 
-from flask_cable.pubsub.forking import Fork
+from flask_cable.pubsub.forking import Fork, Home, Stray
 
 
 class Made:
@@ -47,3 +48,12 @@ def test_a_real_fork_is_noticed() -> None:
         os._exit(0 if (made.fork.is_ours, made.look(), made.look()) == (False, 2, 2) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert made.look() == 1
+
+
+def test_who_was_forked_along_with_its_process_touches_nothing() -> None:
+    home = Home()
+    home.check()
+    home._pid = -1  # as a child finds it
+    assert not home.is_here
+    with pytest.raises(Stray):
+        home.check()
