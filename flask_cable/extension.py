@@ -197,8 +197,8 @@ class Cable:
         """Serve a subclass of ``Behaviour`` at a URL rule.
 
         Args:
-            idle_timeout: seconds without a frame or a ping of the peer's until it is closed (at most half
-                as many more); None never ends for that.
+            idle_timeout: seconds without a frame or a ping of the peer's until it is closed (at most a
+                fifth as many more); None never ends for that.
             max_frame_bytes: the largest message of a peer; past it close 1009.
             endpoint: what ``url_for`` calls it: by default the class's name, in snake case.
             blueprint: where to register it instead of the application.

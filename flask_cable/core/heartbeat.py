@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 PROBES = 3
 """A peer that stays silent through so many probes is gone."""
 
+LOOKS = 5
+"""How often an idle peer is looked at until its time is up; one more look finds it so."""
+
 
 class Heartbeat(Rounds):
     """Sends ``make_frame(seconds since the epoch)`` to its connections every ``period`` seconds.
@@ -47,13 +50,13 @@ class Liveness(Rounds):
 
 
 class IdleWatch(Rounds):
-    """Disconnects those whose peer has sent no message for ``seconds``, and at most half as much more."""
+    """Disconnects those whose peer has sent no message for ``seconds``, and at most a fifth as much more."""
 
     def __init__(self, executor: Executor, seconds: float) -> None:
-        super().__init__(executor, seconds / 2)
+        super().__init__(executor, seconds / LOOKS)
 
     def visit(self, due: list[Connection]) -> None:
         for connection in due:
             connection.silent_looks += 1
-            if connection.silent_looks > 2:
+            if connection.silent_looks > LOOKS:
                 connection.disconnect("idle_timeout")

@@ -68,7 +68,7 @@ def test_who_says_nothing_is_disconnected() -> None:
     _, wire = watched_by(IdleWatch(executor, 10))
     executor.advance(10)
     assert wire.told == []
-    executor.advance(5)
+    executor.advance(2.01)
     assert wire.sent == [b"disconnect idle_timeout True"]
     assert wire.told == [(1000, "")]
 
@@ -80,7 +80,7 @@ def test_who_says_something_now_and_then_stays() -> None:
         executor.advance(9)
         connection.handle_messages(["still here"])
     assert wire.told == []
-    executor.advance(15)
+    executor.advance(12.01)
     assert wire.told == [(1000, "")]
 
 
