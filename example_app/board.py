@@ -1,13 +1,15 @@
 """The notice board: notes in a database, and in every open page as soon as they are committed.
 
-Nothing here speaks of sockets. The model says which stream hears of it, and the page which stream it hears;
-forms answer with Turbo Streams where the page has Turbo, and with a redirect where it has not.
+The model says which stream hears of it, and the page which stream it hears; forms answer with Turbo Streams
+where the page has Turbo, and with a redirect where it has not. Who is writing just now is in no database: it
+goes over a raw socket.
 """
 
 from __future__ import annotations
 
 import secrets
 from contextlib import suppress
+from typing import Any
 
 from flask import Blueprint, Flask, g, redirect, render_template, request, session, url_for
 from flask_sqlalchemy import SQLAlchemy
@@ -15,9 +17,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from werkzeug.wrappers import Response as AnyResponse
 
-from flask_cable import Broadcastable
+from flask_cable import Broadcastable, Connection
 from flask_cable.turbo import can_turbo_stream, turbo_stream, turbo_stream_response
 
+from .channels import cable
 from .pages import check_form_token, signed_in_only
 from .vendor import turbo_script
 
@@ -31,6 +34,9 @@ class Base(DeclarativeBase):
 
 db = SQLAlchemy(model_class=Base)
 board = Blueprint("board", __name__)
+writers = cable.websocket(
+    "/board/writers", serializer="json", blueprint=board, endpoint="writers", max_message_bytes=10
+)
 
 
 class Note(Broadcastable, db.Model):
@@ -93,6 +99,18 @@ def remove(number: int) -> AnyResponse:
         db.session.delete(note)
         db.session.commit()
     return done()
+
+
+@writers.on("open")
+def came(connection: Connection, environ: dict[str, Any]) -> None:
+    connection.stream_from("writers")
+
+
+@writers.on("message")
+def writes(connection: Connection, message: Any) -> None:
+    """Somebody types, whatever it will be: all others are told who."""
+    if message is True:
+        cable.broadcast("writers", connection.session["name"], exclude=connection)
 
 
 def page(text: str = "", error: str | None = None) -> str:

@@ -396,6 +396,19 @@ class TestBoard:
     def press(self, browser, path, **headers):
         return browser.http.post(path, data={"form_token": browser.token_on("/board")}, headers=headers)
 
+    def test_who_writes_is_told_to_all_others(self, app, ann):
+        here, there = (
+            CableClient(app, client=browser.http).websocket("/board/writers")
+            for browser in (ann, signed_in(app, "Bob"))
+        )
+        here.send_json(True)
+        assert (here.messages, there.messages) == ([], ['"Ann"'])
+        for nothing in (False, 1, "Bob", None):
+            here.send_json(nothing)
+        assert (there.messages, here.closed) == (['"Ann"'], False)
+        CableClient(app).assert_reject_connection("/board/writers", status=403)
+        assert 'src="/static/writers.js"' in ann.get("/board").text
+
     def test_a_note_is_in_every_open_page_once_it_is_committed(self, app, ann):
         bob = signed_in(app, "Bob")
         (stream,) = bob.connect().subscribe_page(bob.get("/board").text)

@@ -133,11 +133,15 @@ def follow_the_board(server: Server, sign_in: SignIn, source: str) -> None:
     for page in pages:
         page.goto(f"{server.url}/board")
         page.until(f"document.querySelector('{source}').hasAttribute('connected')")
+        page.until("document.querySelector('#writers').dataset.state == 'connected'")
+    assert bob.evaluate("document.querySelector('#writers').textContent") == ""
     ann.enter("#text", "Buy <milk> 漢字")
+    bob.until_texts("#writers", ["Writing: Ann"])  # over a raw socket
     for page in pages:
         page.until_texts(".note .words", ["Buy <milk> 漢字"])
         page.until("document.querySelector('#text').value == ''")
     bob.evaluate("document.querySelector('#text').value = 'half a thought'")
+    ann.until("performance.getEntriesByType('paint').length > 0")  # until then clicks are dropped
     ann.click(".note button[formaction$=done]")
     for page in pages:
         page.until("document.querySelector('.note').classList.contains('done')")
