@@ -132,6 +132,20 @@ class TestAlone:
         eventually(is_gone, "the page is gone")
 
 
+def test_who_leaves_while_threads_push_neither_loses_nor_repeats_anything() -> None:
+    require("gunicorn")
+    with Server("gunicorn-gthread", APP, env={"SWITCH_INTERVAL": "1e-6"}) as server:
+        visitor = Visitor(server.port)
+        for _ in range(150):
+            page = visitor.load("a").connect().ready()
+            visitor.push(1, "a")
+            assert [*page.hear_payloads(1), *page.leave()] == [1]
+            visitor.push(2, "a")
+            visitor.push(3, "*")
+            assert page.connect().hear_payloads(2) == [2, 3]
+            page.vanish()
+
+
 class TestTogether:
     """Two workers, and a server between them."""
 

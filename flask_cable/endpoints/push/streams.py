@@ -181,14 +181,18 @@ class PageStreams:
             self._hub.unlisten(address(name), audience.listener)
         return hearing.place(audience.last, self._shared_last)
 
-    # What comes; called at home.
+    # What comes; called at home. Nobody leaves between the place of a push and its frame: it would be lost.
 
     def _heard(self, name: str, audience: _Audience, text: str) -> None:
-        """The hot path: a page that has caught up costs little more than its frame."""
         place, _, body = text.partition("|")
-        offset, frame = int(place), self._protocol.push(name, body.encode())
+        push = Push(int(place), self._protocol.push(name, body.encode()))
+        with self._guard:
+            self._fan_out(audience, push)
+
+    def _fan_out(self, audience: _Audience, push: Push) -> None:
+        """The hot path: a page that has caught up costs little more than its frame."""
+        offset, frame = push.offset, push.frame
         audience.last = max(audience.last, offset)
-        push = Push(offset, frame)
         for connection, hearing in list(audience.hearings.items()):
             if hearing.held is None and offset > hearing.after:
                 try:
@@ -206,8 +210,10 @@ class PageStreams:
             return self._each(audience, self._on_claim, line)
         if kind == ORDER:
             return self._each(audience, self._on_order, int(offset), line)
-        audience.last = max(audience.last, int(offset))
-        self._hand_to_all(audience, Push(int(offset), self._protocol.push(*alone_of(line))))
+        push = Push(int(offset), self._protocol.push(*alone_of(line)))
+        with self._guard:
+            audience.last = max(audience.last, push.offset)
+            self._hand_to_all(audience, push)
 
     @staticmethod
     def _each(audience: _Audience, call: Callable[..., object], *args: Any) -> None:
@@ -216,7 +222,10 @@ class PageStreams:
 
     def _heard_shared(self, text: str) -> None:
         place, _, line = text.partition("|")
-        offset, (patterns, body) = int(place), shared_of(line)
+        with self._guard:
+            self._fan_out_shared(int(place), *shared_of(line))
+
+    def _fan_out_shared(self, offset: int, patterns: Patterns, body: bytes) -> None:
         self._shared_last = max(self._shared_last, offset)
         names = patterns.among(self._streams)
         pushes = {name: Push(offset, self._protocol.push(name, body), True) for name in names}
@@ -292,15 +301,13 @@ class PageStreams:
         self._release(connection, page.alone, _newest(kept, self._most_bytes))
 
     def _release(self, connection: Connection, hearing: Hearing, kept: list[Push]) -> None:
-        for push in kept:
-            hearing.send(connection, push)
-        hearing.sent(kept)
-        while True:
-            with self._guard:
-                held, hearing.held = hearing.held, [] if hearing.held else None
-            if not held:
-                return
-            for push in held:
+        """Send what was kept, then what came meanwhile; who leaves then has heard all of it, or nothing."""
+        with self._guard:
+            held, hearing.held = hearing.held, None
+            for push in kept:
+                hearing.send(connection, push)
+            hearing.sent(kept)
+            for push in held or ():
                 hearing.send(connection, push)
 
 
