@@ -1,5 +1,5 @@
 // @ts-check
-// Flask-Cable's client: channels, the socket of a page, <cable-stream-source>. Its guide: docs/javascript.md.
+// Flask-Cable's client. Its guide is docs/javascript.md.
 
 /**
  * @typedef {Record<string, any>} Data
@@ -15,10 +15,10 @@ const WAKING = ["visibilitychange", "pageshow", "online", "offline"]
 const page = globalThis.document
 const mount = () => page?.querySelector("meta[name=action-cable-url]")?.["content"] ?? "/cable"
 
-// What a callback throws is reported, as a rejected promise, and stops nobody else.
+// What a callback throws is reported, and stops nobody else.
 const tell = async (owner, callback, ...news) => owner[callback]?.(...news)
 
-// A WebSocket that is opened again when it is lost, and requests over it.
+// A WebSocket that is opened again, and requests over it.
 class Link {
 	grace = 5_000
 	patience = 25_000
@@ -76,7 +76,7 @@ class Link {
 		this.#listen(3 * this.patience)
 	}
 
-	// After a silence, ask; what came while the page slept has a moment to be heard.
+	// After a silence, ask; what came meanwhile has a moment to be heard.
 	#listen(patience) {
 		clearTimeout(this.#timer)
 		this.#timer = setTimeout(() => {
@@ -85,7 +85,7 @@ class Link {
 		}, patience)
 	}
 
-	// Leave this socket; the next one is opened in a while.
+	// Leave this socket; the next opens in a while.
 	drop(reason) {
 		clearTimeout(this.#timer)
 		for (const [id, { queue }] of this.#waiting)
@@ -101,7 +101,7 @@ class Link {
 		if (this.#openedAt) this.lost({ willAttemptReconnect: !!this.#wanted, reason })
 	}
 
-	// The page is seen again, or the network is another: the server is to be heard soon.
+	// The page or the network is back: the server is to be heard soon.
 	#wake = () => {
 		if (page?.hidden) return
 		if (this.ready) {
@@ -122,7 +122,7 @@ class Link {
 		this.#socket.send(JSON.stringify(message))
 	}
 
-	// Resolves with the reply to a message, which waits in its line until that is live.
+	// Resolves with the reply; the message waits in its line until that is live.
 	request(line, message) {
 		const id = ++this.#ids
 		const promise = new Promise((resolve, reject) => {
@@ -162,9 +162,9 @@ export class Consumer extends Link {
 
 	subscriptions = {
 		/**
-		 * @param {string | Data} channel  its name, or parameters: {channel: "ChatChannel", room: 7}
+		 * @param {string | Data} channel  its name, or {channel: "ChatChannel", room: 7}
 		 * @param {Callbacks & ThisType<any>} [callbacks]
-		 * @param {{buffer?: number}} [options]  how many messages may wait until it is confirmed
+		 * @param {{buffer?: number}} [options]  messages that may wait until it is confirmed
 		 */
 		create: (channel, callbacks, { buffer = 0 } = {}) => {
 			const identifier = JSON.stringify(typeof channel === "string" ? { channel } : channel)
@@ -197,7 +197,7 @@ export class Consumer extends Link {
 		return [...this.#lines].filter(({ one }) => one.identifier === identifier)
 	}
 
-	// Again and again, until it is confirmed or rejected.
+	// Again, until it is answered.
 	#subscribe(line) {
 		const { identifier } = line.one
 		if (!this.ready || line.confirmed || line !== this.#named(identifier)[0]) return
@@ -306,7 +306,7 @@ export class PageSocket extends Link {
 /** @param {string | (() => string)} [url] @param {Options} [options] */
 export const createConsumer = (url = mount, options) => new Consumer(url, options)
 
-// Both connect when they are used; the consumer is that of the page's elements.
+// Both connect when they are used.
 export const consumer = createConsumer()
 export const socket = new PageSocket(
 	() => `${mount().replace(/\/$/, "")}/socket?socket_connection_id=${page.body.dataset.socketConnectionId}`,
@@ -315,7 +315,7 @@ export const socket = new PageSocket(
 const METHODS = { replace: "replaceWith", update: "replaceChildren" }
 for (const name of ["append", "prepend", "before", "after", "remove"]) METHODS[name] = name
 
-/** Apply <turbo-stream> elements to the page; through Turbo where it is. @param {string} html */
+/** Apply <turbo-stream> elements, through Turbo where it is. @param {string} html */
 export function renderStream(html) {
 	const Turbo = globalThis["Turbo"]
 	if (Turbo) return Turbo.renderStreamMessage(html)
