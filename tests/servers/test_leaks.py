@@ -1,6 +1,7 @@
 """Connections that come, subscribe and leave by every exit, and leave nothing behind.
 
-Bounded: `ROUNDS` rounds of `PEERS` connections. CABLE_TEST_SOAK=1 makes it 200 rounds of 200.
+Bounded: `ROUNDS` rounds of `PEERS` connections. CABLE_TEST_SOAK=1 makes it 200 rounds of 200, for which
+`make test` is too impatient: `pytest -o faulthandler_timeout=3600 tests/servers/test_leaks.py`.
 """
 
 from __future__ import annotations
