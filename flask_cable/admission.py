@@ -183,9 +183,7 @@ class Admission:
             open_loopback(environ, connection, fields, begin)
             return ()
         head = b"" if is_upgraded(environ) else opening.head(fields)
-        transport, stand_in = open_native(sock, connection, head, begin, resources)
-        if stand_in is not None:
-            return stand_in
+        transport = open_native(sock, connection, head, begin, resources)
         del environ, connection, begin
         transport.hold()
         return ()

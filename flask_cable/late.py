@@ -29,13 +29,7 @@ class Body(Protocol):
         """Nobody wants it any more."""
 
 
-Detach = Callable[[Environ, bytes], "StandIn | None"]
-
-
-class StandIn(Protocol):
-    """What a server has instead of a socket that was taken from it."""
-
-    def close(self) -> None: ...
+Detach = Callable[[Environ, bytes], bool]
 
 
 class LateResponse(Response):
@@ -44,7 +38,7 @@ class LateResponse(Response):
     Args:
         late: the body.
         detach: takes the socket from the server, if that can be, and answers there with the given head
-            and the body, when it is there; None where it cannot be.
+            and the body, when it is there; False where it cannot be.
     """
 
     def __init__(self, late: Body, detach: Detach | None = None, **options: Any) -> None:
@@ -67,16 +61,16 @@ class LateResponse(Response):
         start_response(self.status, self.fields(("Content-Length", str(len(body)))))
         return body
 
-    def detach(self, environ: Environ, start_response: StartResponse) -> StandIn | None:
-        """Let the answer find its way without the server; None when that cannot be."""
+    def detach(self, environ: Environ, start_response: StartResponse) -> bool:
+        """Let the answer find its way without the server; False when that cannot be."""
         if self._detach is None or self._late.is_there():
-            return None
+            return False
         fields = self.fields(("Connection", "close"))
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
-        stand_in = self._detach(environ, f"HTTP/1.1 {self.status}\r\n{lines}".encode("latin-1"))
-        if stand_in is not None:
-            start_response(self.status, fields)
-        return stand_in
+        if not self._detach(environ, f"HTTP/1.1 {self.status}\r\n{lines}".encode("latin-1")):
+            return False
+        start_response(self.status, fields)
+        return True
 
     def cancel(self) -> None:
         """Nobody wants the answer any more."""
@@ -90,17 +84,13 @@ class Late:
         self._response: LateResponse | None = response
         self._environ = environ
         self._start_response = start_response
-        self._stand_in: StandIn | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         response, self._response = self._response, None
-        if response is None:
-            raise StopIteration
-        self._stand_in = response.detach(self._environ, self._start_response)
-        if self._stand_in is not None:
+        if response is None or response.detach(self._environ, self._start_response):
             raise StopIteration
         return response.answer(self._start_response)
 
@@ -109,5 +99,3 @@ class Late:
         response, self._response = self._response, None
         if response is not None:
             response.cancel()
-        if self._stand_in is not None:
-            self._stand_in.close()

@@ -59,6 +59,4 @@ def _carry_simple(ws: Any, connection: Connection, begin: Begin, resources: Reso
 
 
 def _carry_gevent(ws: Any, connection: Connection, begin: Begin, resources: Resources) -> None:
-    _, stand_in = open_native(ws.handler.socket, connection, b"", begin, resources)
-    if stand_in is not None:
-        stand_in.close()
+    open_native(ws.handler.socket, connection, b"", begin, resources)

@@ -39,7 +39,6 @@ from ..protocols.opening import Refusal
 from ..protocols.opening import refusal as opening_refusal
 from ..protocols.socketio import SocketIO
 from ..transports import detach, find_socket, is_upgraded
-from ..transports.native import StandIn
 from ..transports.polling import Poll, PollingTransport
 from ..transports.upgrading import Upgrading
 from .base import Route
@@ -239,16 +238,15 @@ def fault_of(refusal: Refusal) -> Fault:
     return FAULTS.get(refusal.status, BAD_REQUEST)
 
 
-def _detach(executor: Executor, poll: Poll, environ: Mapping[str, Any], head: bytes) -> StandIn | None:
+def _detach(executor: Executor, poll: Poll, environ: Mapping[str, Any], head: bytes) -> bool:
     """Answer a GET on the server's socket, once there is something to say; no thread waits with it."""
-    taken = detach(environ, executor, poll.cancel)
-    if taken is None:
-        return None
-    answering, stand_in = taken
+    answering = detach(environ, executor, poll.cancel)
+    if answering is None:
+        return False
     poll.deliver_to(
         lambda body: answering.answer(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
     )
-    return stand_in
+    return True
 
 
 def answer(fault: Fault) -> Response:

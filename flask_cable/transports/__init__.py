@@ -12,7 +12,7 @@ from . import gevent_websocket, loopback, native
 from .answering import Answering
 from .base import Limits, Transport
 from .loopback import LoopbackTransport
-from .native import Codecs, LockedNativeTransport, NativeTransport, StandIn
+from .native import Codecs, LockedNativeTransport, NativeTransport
 from .writing import is_tls
 
 Begin = Callable[[], None]
@@ -59,20 +59,20 @@ def open_native(
     head: bytes,
     begin: Begin,
     resources: tuple[Executor, Codecs, Limits],
-) -> tuple[NativeTransport, StandIn | None]:
-    """Take a server's socket for a connection; without a stand-in the caller must ``hold()``."""
-    taken, stand_in = native.take_over(sock)
+) -> NativeTransport:
+    """Take a server's socket for a connection; the caller must ``hold()`` before the server goes on."""
+    taken = native.take_over(sock)
     kind = LockedNativeTransport if resources[0].threaded else NativeTransport
     transport = kind(connection, taken, *resources)
     transport.start(head)
     connection.attach(transport)
     begin()
-    return transport, stand_in
+    return transport
 
 
 def detach(
     environ: Mapping[str, Any], executor: Executor, gone: Callable[[], object]
-) -> tuple[Answering, StandIn] | None:
+) -> Answering | None:
     """Take a server's socket in order to answer its request later; None where it cannot be taken."""
     try:
         sock = find_socket(environ)
@@ -80,6 +80,4 @@ def detach(
         return None
     if sock is None or is_tls(sock):
         return None
-    taken, stand_in = native.take_over(sock)
-    assert stand_in is not None  # it is no TLS socket
-    return Answering(taken, executor, gone), stand_in
+    return Answering(native.take_over(sock), executor, gone)

@@ -1,7 +1,7 @@
 """The transport that owns its socket: gunicorn (gevent, gthread), gevent.pywsgi and werkzeug's server.
 
 After the handshake the socket is taken out of the server's hands and watched by the executor; the
-server keeps a stand-in, whose peer has hung up, and ends the request on that. A TLS socket cannot be
+server keeps a line whose peer has hung up, and ends the request on that. A TLS socket cannot be
 taken out, so there the server's thread or greenlet waits until the peer is gone; all else is the same.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import _socket
 import logging
+import os
 import socket
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from websockets import frames
@@ -94,9 +96,10 @@ class NativeTransport(SocketTransport):
         self.resume()
 
     def hold(self) -> None:
-        self._gone = self._executor.event()
-        if self._sock is not None:
-            self._gone.wait()
+        if self._tls:
+            self._gone = self._executor.event()
+            if self._sock is not None:
+                self._gone.wait()
 
     # Reading.
 
@@ -298,27 +301,6 @@ def single_text(data: bytes, limit: int) -> str | None:
         return None
 
 
-class StandIn:
-    """What the server gets for its socket: an empty response on a line that is about to hang up.
-
-    The server may go on writing, reading and closing as it likes; nobody listens. No exception leaves
-    the application, and the access log shows the 101.
-    """
-
-    def __init__(self, line: Any) -> None:
-        self._line = line
-
-    def __iter__(self) -> StandIn:
-        return self
-
-    def __next__(self) -> bytes:
-        raise StopIteration
-
-    def close(self) -> None:
-        """Hang up, so that a server that waits for the next request on this line sees its end."""
-        self._line.close()
-
-
 def find_socket(environ: Mapping[str, Any]) -> Any:
     """The socket that a server put into its environ.
 
@@ -354,14 +336,26 @@ def _socket_of_input(stream: Any) -> Any:
     return sock if hasattr(sock, "detach") else None
 
 
-def take_over(sock: Any) -> tuple[Any, StandIn | None]:
-    """Take the server's socket; returns it and what the server is to iterate over, None for a TLS socket."""
+def take_over(sock: Any) -> Any:
+    """Take the server's socket, unless it is TLS: the server has a line instead whose peer has hung up.
+
+    The server may go on writing, reading and closing as it likes: it has a way to end a request that
+    nobody waits for any more. No exception leaves the application, and the access log shows the 101.
+    """
     if is_tls(sock):
-        return sock, None
+        return sock
+    dead = os.dup(_dead_line())
     taken = _socket.socket(fileno=sock.detach())
-    near, far = _socket.socketpair()  # plain ones: gevent's would bring watchers that nobody needs
-    sock.__init__(fileno=near.detach())
-    return taken, StandIn(far)
+    sock.__init__(socket.AF_UNIX, socket.SOCK_STREAM, 0, dead)
+    return taken
+
+
+@cache
+def _dead_line() -> int:
+    """A socket that every read ends and every write breaks; one for the process, never closed."""
+    near, far = _socket.socketpair()
+    far.close()
+    return near.detach()
 
 
 def _set_options(sock: Any, limits: Limits) -> None:

@@ -14,7 +14,6 @@ from transports.test_base import ReadyExecutor, SocketRig, TransportContract, We
 
 from flask_cable.core.connection import Connection
 from flask_cable.transports import Codecs, Limits, find_socket, is_upgraded, open_native
-from flask_cable.transports.native import StandIn
 
 pytestmark = pytest.mark.needs("gevent_websocket")
 
@@ -42,14 +41,11 @@ class UpgradedRig(SocketRig):
         self.connection = Connection(self.handler, 1)
         resources = (self.executor, Codecs(2**20), Limits())
         sock = find_socket(self.environ)
-        self.transport, stand_in = open_native(
+        self.transport = open_native(
             sock, self.connection, b"", self.connection.handle_open, resources
         )
-        assert stand_in is not None
-        self.stand_in: StandIn = stand_in
 
     def end(self) -> None:
-        self.stand_in.close()
         self.environ["wsgi.websocket"].handler.rfile.close()
         super().end()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import socket
@@ -552,7 +553,7 @@ def test_a_tls_line_that_is_gone_already_is_no_matter(tls: SocketRig) -> None:
     assert tls.closes == [(1006, "")]
 
 
-def test_who_holds_is_let_go_when_the_peer_is_gone(rig: SocketRig) -> None:
+def test_who_holds_is_let_go_when_the_peer_is_gone(tls: SocketRig) -> None:
     log: list[str] = []
 
     class Event:
@@ -563,15 +564,20 @@ def test_who_holds_is_let_go_when_the_peer_is_gone(rig: SocketRig) -> None:
 
         def wait(self, timeout: float | None = None) -> bool:
             log.append("wait")
-            rig.vanish()
-            rig.settle()
+            tls.transport._lost()
             return True
 
-    rig.executor.event = Event  # type: ignore[method-assign]
-    rig.transport.hold()
+    tls.executor.event = Event  # type: ignore[method-assign]
+    tls.transport.hold()
     assert log == ["wait", "set"]
-    rig.transport.hold()
+    tls.transport.hold()
     assert log == ["wait", "set"]
+
+
+def test_nobody_is_held_where_the_socket_is_ours(rig: SocketRig) -> None:
+    rig.executor.event = None  # type: ignore[method-assign, assignment]
+    rig.transport.hold()
+    assert not rig.closes
 
 
 # Taking a server's socket.
@@ -612,14 +618,13 @@ def test_a_socket_is_taken_out_of_the_servers_hands() -> None:
     server, far = socket.socketpair()
     with server, far:
         number = server.fileno()
-        taken, stand_in = take_over(server)
+        taken = take_over(server)
         assert taken.fileno() == number != server.fileno()
-        assert stand_in is not None
-        assert list(stand_in) == []
         taken.sendall(b"ours")
         assert far.recv(100) == b"ours"
-        stand_in.close()
         assert server.recv(100) == b""  # its peer has hung up
+        with pytest.raises(BrokenPipeError):
+            server.sendall(b"what a server still says")
         server.close()
         taken.sendall(b"still ours")
         assert far.recv(100) == b"still ours"
@@ -629,20 +634,44 @@ def test_a_socket_is_taken_out_of_the_servers_hands() -> None:
 def test_a_servers_shutdown_does_not_reach_the_peer() -> None:
     server, far = socket.socketpair()
     with server, far:
-        taken, stand_in = take_over(server)
-        server.sendall(b"what a server still says")  # nobody listens
+        taken = take_over(server)
         server.shutdown(socket.SHUT_RDWR)
         taken.sendall(b"ours")
         assert far.recv(100) == b"ours"
-        assert stand_in is not None
-        stand_in.close()
         taken.close()
+
+
+def test_one_servers_end_is_not_anothers() -> None:
+    pairs = [socket.socketpair() for _ in range(2)]
+    taken = [take_over(server) for server, _ in pairs]
+    first, second = (server for server, _ in pairs)
+    first.shutdown(socket.SHUT_RDWR)
+    first.close()
+    assert second.fileno() > 0
+    assert second.recv(100) == b""
+    for sock in (*taken, second, *(far for _, far in pairs)):
+        sock.close()
+
+
+def test_a_server_keeps_its_socket_when_the_process_has_too_many_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(fd: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    server, far = socket.socketpair()
+    with server, far:
+        monkeypatch.setattr("flask_cable.transports.native.os.dup", full)
+        with pytest.raises(OSError, match="Too many"):
+            take_over(server)
+        server.sendall(b"HTTP/1.1 500")
+        assert far.recv(100) == b"HTTP/1.1 500"
 
 
 def test_a_tls_socket_is_left_where_it_is() -> None:
     with socket.socket() as sock:
         tls = Tls(sock)
-        assert take_over(tls) == (tls, None)
+        assert take_over(tls) is tls
 
 
 def test_our_frames_are_what_another_server_would_send() -> None:
