@@ -129,7 +129,8 @@ class GeventExecutor(Executor):
             self._alive -= 1
 
     def is_home(self) -> bool:
-        return bool(self._get_ident() == self._home)
+        here: bool = self._get_ident() == self._home
+        return here
 
     def can_wait(self) -> bool:
         return self.is_home() and self._getcurrent() is not self._hub
@@ -165,8 +166,7 @@ class GeventExecutor(Executor):
         made: AbstractContextManager[Any] = self._make_lock(1)
         return made
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
 
     def time(self) -> float:
         return time.time()

@@ -217,12 +217,13 @@ class Connection:
         """
         if self.__closed:
             return False
-        frame: Frame = message if isinstance(message, Frame) else self.handler.encode(message)
-        if self.handler.waits_to_send:
-            self.handler.before_send(self)
-        if self.handler.executor.is_home():
+        handler = self.handler
+        frame: Frame = message if isinstance(message, Frame) else handler.encode(message)
+        if handler.waits_to_send:
+            handler.before_send(self)
+        if handler.executor.is_home():
             return self.transport.send(frame)
-        self.handler.executor.call_home(self.transport.send, frame)
+        handler.executor.call_home(self.transport.send, frame)
         return True
 
     def disconnect(self, reason: str | None = None, reconnect: bool = True, code: int | None = None) -> None:
@@ -364,9 +365,10 @@ class Connection:
 
     def __is_within(self, rate: Rate) -> bool:
         """A bucket that holds ``rate.burst`` messages and loses ``rate.per_second``; kept as its end."""
-        now = self.handler.executor.monotonic()
-        self.__busy_until = max(self.__busy_until, now) + 1.0 / rate.per_second
-        return (self.__busy_until - now) * rate.per_second < rate.burst + 0.5
+        now, until = self.handler.executor.monotonic(), self.__busy_until
+        until = (until if until > now else now) + 1.0 / rate.per_second
+        self.__busy_until = until
+        return (until - now) * rate.per_second < rate.burst + 0.5
 
     def handle_ping(self) -> None:
         """The peer pinged, and has its pong."""

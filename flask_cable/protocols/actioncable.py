@@ -51,7 +51,7 @@ class ActionCable:
         self.json = json or Json()
         self._openings: dict[str, bytes] = {}
 
-    def parse(self, text: str) -> Command:
+    def parse(self, text: str | bytes) -> Command:
         """Read one frame.
 
         Raises:

@@ -48,6 +48,8 @@ class Frame:
         size = len(payload)
         if size < 126:
             self.wire = bytes((0x80 | opcode, size)) + payload
+        elif size < 65536:
+            self.wire = bytes((0x80 | opcode, 126, size >> 8, size & 0xFF)) + payload
         else:
             self.wire = header(opcode, size) + payload
         self.lane = lane

@@ -70,9 +70,7 @@ def open_native(
     return transport
 
 
-def detach(
-    environ: Mapping[str, Any], executor: Executor, gone: Callable[[], object]
-) -> Answering | None:
+def detach(environ: Mapping[str, Any], executor: Executor, gone: Callable[[], object]) -> Answering | None:
     """Take a server's socket in order to answer its request later; None where it cannot be taken."""
     try:
         sock = find_socket(environ)

@@ -41,9 +41,7 @@ class UpgradedRig(SocketRig):
         self.connection = Connection(self.handler, 1)
         resources = (self.executor, Codecs(2**20), Limits())
         sock = find_socket(self.environ)
-        self.transport = open_native(
-            sock, self.connection, b"", self.connection.handle_open, resources
-        )
+        self.transport = open_native(sock, self.connection, b"", self.connection.handle_open, resources)
 
     def end(self) -> None:
         self.environ["wsgi.websocket"].handler.rfile.close()

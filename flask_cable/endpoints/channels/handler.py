@@ -99,7 +99,7 @@ class ChannelsHandler(Handler):
     def received(self, connection: Connection, message: str | bytes) -> None:
         command = None
         try:
-            command = self._parse(message)
+            command = self.protocol.parse(message)
             if connection.hooks:
                 self._execute_between_hooks(connection, command)
             else:
@@ -107,11 +107,6 @@ class ChannelsHandler(Handler):
         except Exception as error:
             self._answer(connection, error)
             self._say_why(connection, command, _reason(error))
-
-    def _parse(self, message: str | bytes) -> Command:
-        if isinstance(message, bytes):
-            raise MalformedMessage("a binary message; this protocol's are text")
-        return self.protocol.parse(message)
 
     def closed(self, connection: Connection, code: int, reason: str) -> None:
         for channel in list(self.subscriptions(connection).values()):
