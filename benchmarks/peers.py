@@ -83,6 +83,15 @@ PEERS: dict[str, Peer] = {
         FLOOR,
         CABLE,
         _flask_cable("flask-cable-no-orjson", "cable-plain", (*GUNICORN, "websockets")),
+        Peer(
+            "flask-floor",
+            _gunicorn("cable", "flask_floor_app:app"),
+            Raw(),
+            "/ws",
+            "cable",
+            (*GUNICORN, "websockets"),
+            login="/login",
+        ),
         Peer("picows", _python("asyncio", "picows_server.py"), Raw(), "/ws", "asyncio", ("picows", "uvloop")),
         Peer(
             "websockets", _python("asyncio", "websockets_server.py"), Raw(), "/ws", "asyncio", ("websockets",)

@@ -20,7 +20,7 @@ class Scale:
 
     rounds: int = 3
     seconds: float = 2.5
-    minutes: float = 38
+    minutes: float = 45
     subscribers: int = 5000
     reach: int = 10_000
     clients: int = 100
