@@ -166,7 +166,7 @@ class GeventExecutor(Executor):
         made: AbstractContextManager[Any] = self._make_lock(1)
         return made
 
-    monotonic = staticmethod(time.monotonic)
+    monotonic = staticmethod(time.monotonic)  # asked for with every message
 
     def time(self) -> float:
         return time.time()

@@ -1,6 +1,7 @@
 """The floor of Flask under gunicorn: a request that reads the session, then the least that speaks WebSocket.
 
-No application context for a message, no limits, no queue, no hooks, no errors: nothing that a user could use.
+It is the floor of a handshake and of a command; a broadcast is a plain loop over the clients. No application
+context for a message, no limits, no queue, no hooks, no errors: nothing that a user could use.
 """
 
 import _socket

@@ -48,8 +48,6 @@ class Frame:
         size = len(payload)
         if size < 126:
             self.wire = bytes((0x80 | opcode, size)) + payload
-        elif size < 65536:
-            self.wire = bytes((0x80 | opcode, 126, size >> 8, size & 0xFF)) + payload
         else:
             self.wire = header(opcode, size) + payload
         self.lane = lane
@@ -105,7 +103,7 @@ def header(opcode: int, size: int, bits: int = 0) -> bytes:
     if size < 126:
         return bytes((first, size))
     if size < 65536:
-        return bytes((first, 126)) + size.to_bytes(2, "big")
+        return bytes((first, 126, size >> 8, size & 0xFF))
     return bytes((first, 127)) + size.to_bytes(8, "big")
 
 

@@ -44,6 +44,17 @@ def workers(backend: Backend) -> Iterator[Server]:
         yield server
 
 
+def leave_and_come_back(visitor: Visitor) -> None:
+    """Be away while something is pushed: nothing is lost, and nothing comes twice."""
+    page = visitor.load("a").connect().ready()
+    visitor.push(1, "a")
+    assert [*page.hear_payloads(1), *page.leave()] == [1]
+    visitor.push(2, "a")
+    visitor.push(3, "*")
+    assert page.connect().hear_payloads(2) == [2, 3]
+    page.vanish()
+
+
 class TestAlone:
     """Every server that can carry a cable, with the store in its process."""
 
@@ -97,13 +108,7 @@ class TestAlone:
         page.vanish()
 
     def test_a_page_that_comes_back_missed_nothing(self, visitor: Visitor) -> None:
-        page = visitor.load("a").connect().ready()
-        visitor.push(1, "a")
-        assert [*page.hear_payloads(1), *page.leave()] == [1]
-        visitor.push(2, "a")
-        visitor.push(3, "*")
-        assert page.connect().hear_payloads(2) == [2, 3]
-        page.vanish()
+        leave_and_come_back(visitor)
 
     def test_a_wrong_id_is_deaf(self, visitor: Visitor) -> None:
         page = PageAtServer(visitor, "0" * 64).connect()
@@ -138,13 +143,7 @@ def test_who_leaves_while_threads_push_neither_loses_nor_repeats_anything() -> N
     with Server("gunicorn-gthread", APP, env={"SWITCH_INTERVAL": "1e-6"}) as server:
         visitor = Visitor(server.port)
         for _ in range(150):
-            page = visitor.load("a").connect().ready()
-            visitor.push(1, "a")
-            assert [*page.hear_payloads(1), *page.leave()] == [1]
-            visitor.push(2, "a")
-            visitor.push(3, "*")
-            assert page.connect().hear_payloads(2) == [2, 3]
-            page.vanish()
+            leave_and_come_back(visitor)
 
 
 class TestTogether:
